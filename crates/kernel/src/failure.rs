@@ -1,0 +1,351 @@
+//! What went wrong, in the form that a caller branches on.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The closed list of error kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The input breaks a rule; nothing was sent for this item.
+    InvalidInput,
+    /// The configuration breaks a rule.
+    Configuration,
+    /// Entra refused the sign-in, or the token.
+    AuthenticationFailed,
+    /// A role or grant is missing.
+    PermissionDenied,
+    /// The object does not exist.
+    NotFound,
+    /// An object of that name exists.
+    AlreadyExists,
+    /// The state of the object forbids it.
+    Conflict,
+    /// The object is not ready yet.
+    NotReady,
+    /// The service asks to slow down.
+    Throttled,
+    /// The service cannot be reached or fails.
+    ServiceUnavailable,
+    /// No answer in time.
+    Timeout,
+    /// A list that could not be proved whole, or a change that could not be settled.
+    Incomplete,
+    /// An answer that could not be understood.
+    Protocol,
+    /// Stopped on request.
+    Cancelled,
+    /// A defect of this program.
+    Internal,
+}
+
+/// A stable error code. The list is open; each has a page in `docs/errors/`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Code(Cow<'static, str>);
+
+impl Code {
+    /// A code by its text, which is snake_case and listed in [`code::ALL`].
+    pub const fn new(text: &'static str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What may have happened upstream when a call failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happened {
+    /// The request never left: nothing changed.
+    NotSent,
+    /// The request may have arrived: only reading back can tell.
+    MaybeSent,
+    /// An answer came that could not be understood: only reading back can tell.
+    Unreadable,
+    /// The service answered and refused: nothing changed.
+    Refused,
+}
+
+/// A failed call or item, with all that a person or a program needs to act on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What a caller branches on.
+    pub kind: ErrorKind,
+    /// The stable code, with a page of its own.
+    pub code: Code,
+    /// The service's own text where it has one, else ours.
+    pub message: String,
+    /// The service's or Entra's HTTP status; our own is 400, 401, 404, 502 or 504.
+    pub status_code: u16,
+    /// Values of the code (`role`, `mailbox`, `limit`, …).
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub args: Map<String, Value>,
+    /// The service's id of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// What to do, where we know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// What may have happened upstream.
+    pub happened: Happened,
+}
+
+impl Failure {
+    /// A failure before anything was sent, with status 400.
+    pub fn new(kind: ErrorKind, code: Code, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            code,
+            message: message.into(),
+            status_code: 400,
+            args: Map::new(),
+            request_id: None,
+            hint: None,
+            happened: Happened::NotSent,
+        }
+    }
+
+    /// Bad input, refused by us.
+    pub fn invalid(code: Code, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, code, message)
+    }
+
+    /// A defect of this program.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Internal, code::INTERNAL, message).status(500)
+    }
+
+    /// With a status code.
+    #[must_use]
+    pub fn status(mut self, status_code: u16) -> Self {
+        self.status_code = status_code;
+        self
+    }
+
+    /// With a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// With a value of the code.
+    #[must_use]
+    pub fn arg(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.args.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// With what may have happened.
+    #[must_use]
+    pub fn happened(mut self, happened: Happened) -> Self {
+        self.happened = happened;
+        self
+    }
+
+    /// Whether a change may have taken effect in spite of the failure.
+    pub fn may_have_taken_effect(&self) -> bool {
+        matches!(self.happened, Happened::MaybeSent | Happened::Unreadable)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The error codes of all rooms, each with the title of its page. Each constant's page is
+/// `docs/errors/<code>.md`, generated from this list: what it means, and what to do.
+pub mod code {
+    use super::Code;
+
+    /// A code with the text of its page.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Page {
+        /// The code.
+        pub code: &'static str,
+        /// What it means, in a sentence or two.
+        pub meaning: &'static str,
+        /// What to do about it.
+        pub remedy: &'static str,
+    }
+
+    macro_rules! codes {
+        ($($name:ident = $text:literal, $meaning:literal, $remedy:literal;)*) => {
+            $(#[doc = $meaning] pub const $name: Code = Code::new($text);)*
+            /// Every code, in the order of its declaration.
+            pub const ALL: &[Page] = &[$(Page { code: $text, meaning: $meaning, remedy: $remedy }),*];
+        };
+    }
+
+    codes! {
+        INTERNAL = "internal", "A defect of mailcordon itself.",
+            "Report it with the output of the same command and `--log trace`; secrets are not in it.";
+        EMPTY_LIST = "empty_list", "A list parameter has no value left after trimming.",
+            "Give at least one value. An empty list is never taken as everything.";
+        MISSING_PARAMETER = "missing_parameter", "A required parameter was not given.",
+            "Give the parameter; `mailcordon commands` lists what a command needs.";
+        UNKNOWN_PARAMETER = "unknown_parameter", "The command has no parameter of that name.",
+            "Use the name that the message proposes, or see `mailcordon commands`.";
+        UNKNOWN_VALUE = "unknown_value", "The parameter does not take that value.",
+            "Use one of the values that the message lists.";
+        WRONG_SHAPE = "wrong_shape", "A value has another type than the parameter takes.",
+            "Give the type that the message names.";
+        INVALID_DATE = "invalid_date", "A date could not be read, or could be read in two ways.",
+            "Write it as `2026-01-31`, `2026-01-31 14:00` or RFC 3339; without an offset it is UTC.";
+        DATE_IN_THE_PAST = "date_in_the_past", "An expiry lies in the past.",
+            "Give a later date, or none for an entry that never expires.";
+        DATE_OUT_OF_RANGE = "date_out_of_range", "A date lies outside what the service keeps, or the end lies before the start.",
+            "Quarantine keeps 30 days; choose a window within them.";
+        INVALID_SENDER = "invalid_sender", "The value is neither an address nor a domain that the block list takes.",
+            "Give `user@domain.tld`, `domain.tld` or `*.domain.tld`.";
+        INVALID_URL_ENTRY = "invalid_url_entry", "The value breaks the URL syntax of the Tenant Allow/Block List.",
+            "Use one of the forms that the message offers; `mailcordon check entry` tries a value offline.";
+        INVALID_FILE_HASH = "invalid_file_hash", "The value is not a SHA-256 in 64 hexadecimal digits.",
+            "Give the SHA-256 of the file; MD5 and SHA-1 are not taken by the service.";
+        INVALID_MESSAGE_ID = "invalid_message_id", "The value is not a message id.",
+            "Copy the Message-ID header, with or without its angle brackets.";
+        INVALID_MAILBOX = "invalid_mailbox", "The value cannot name a mailbox or a user.",
+            "Give an address, user principal name, alias or GUID.";
+        INVALID_IDENTITY = "invalid_identity", "The value is not an identity of the service.",
+            "Copy the identity as the listing command prints it.";
+        INVALID_QUERY = "invalid_query", "The KQL cannot be parsed, or matches everything.",
+            "See the position that the message names; `mailcordon check kql` tries a query offline.";
+        WRONG_LIST_TYPE = "wrong_list_type", "The value belongs to another list type.",
+            "Use the list type that the message names.";
+        TOO_BROAD = "too_broad", "The entry would block one's own domain, a public mail provider, a public suffix or a shared host.",
+            "Narrow it, or say that it is meant with `allow_broad`.";
+        DUPLICATE = "duplicate", "The value was given more than once.",
+            "Nothing to do: it is treated once.";
+        LIST_FULL = "list_full", "The tenant's list has no room left under its plan.",
+            "Remove entries that are no longer needed, or move to a plan with a larger list.";
+        ALLOW_IN_THE_WAY = "allow_in_the_way", "The value stands on the list under Allow.",
+            "Remove the allow entry first, if it is not wanted; a block does not replace it.";
+        ALREADY_EXISTS = "already_exists", "An object of that name exists.",
+            "Choose another name, or use the existing object.";
+        STALE_ACTION = "stale_action", "The search ran or changed after the action that bears its name.",
+            "Start a new search under another name and act on that.";
+        STALE_SEARCH = "stale_search", "The search's results are not up to date.",
+            "Run the search again.";
+        NO_HITS = "no_hits", "The search found nothing, so there is nothing to preview or purge.",
+            "Check the query and the locations.";
+        TOO_MANY_MAILBOXES = "too_many_mailboxes", "The search covers more mailboxes than a purge may.",
+            "Split the search by mailbox list so that each covers at most 50,000 mailboxes.";
+        NOT_READY = "not_ready", "The object is not in the state that the command needs.",
+            "Wait for it, then run the line that the result names.";
+        STILL_RUNNING = "still_running", "The service has accepted it and is still at work.",
+            "Run the line that the result names, later.";
+        NOT_FOUND = "not_found", "The object does not exist in the tenant.",
+            "Check the spelling and the connection.";
+        NOT_IN_QUARANTINE = "not_in_quarantine", "No message of that identity is in quarantine.",
+            "List the quarantine again: it may have expired or been released.";
+        NOT_A_RECIPIENT = "not_a_recipient", "The address is not an original recipient of the message.",
+            "Name an original recipient, as the listing shows them.";
+        HELD_BACK = "held_back", "Another item of the same run was refused, so this one was not attempted.",
+            "Mend the item that the message names, or run the rest with `all_or_nothing` off (`--each`).";
+        SENDER_NOT_ALLOWED = "sender_not_allowed", "The message was released, but the service refused to allow its sender.",
+            "Allow the sender in the anti-spam policy that quarantined the message.";
+        OUTCOME_UNKNOWN = "outcome_unknown", "A change was sent, its answer was lost, and reading back could not settle it.",
+            "Look at the item in the tenant before you do anything else about it.";
+        CHANGED_WHILE_READING = "changed_while_reading", "Rows came or went between two pages, so the list cannot be called whole.",
+            "Run the list again.";
+        CURSOR_LOST = "cursor_lost", "The service lost the page cursor, twice.",
+            "Run the list again; narrow it if it happens again.";
+        PAGE_LIMIT = "page_limit", "The list is longer than the service can page through.",
+            "Narrow it, for instance by a shorter window.";
+        UNPARSED_ROWS = "unparsed_rows", "Rows of a result text could not be told apart.",
+            "The text is kept in raw_data.";
+        SEARCH_ONLY_SESSION_REQUIRED = "search_only_session_required", "The service wants a search-only session, which this sign-in cannot give.",
+            "Use the Purview portal, or PowerShell with -EnableSearchOnlySession, for this step.";
+        APP_ONLY_NOT_SUPPORTED = "app_only_not_supported", "The service does not let an app without a user run this command.",
+            "Use a connection that signs in a user (device_code or basic) holding the role.";
+        PREVIEW_RETIRED = "preview_retired", "Microsoft has retired this preview in the cloud.",
+            "Use the Purview portal to look at the hits.";
+        ROLE_MISSING = "role_missing", "The account lacks a role.",
+            "Assign the role named in the hint.";
+        GRANT_MISSING = "grant_missing", "The app lacks a grant or a directory role.",
+            "Add what the hint names, consent to it, and sign in again.";
+        SIGN_IN_FAILED = "sign_in_failed", "Entra refused the sign-in.",
+            "The hint says what Entra's code means.";
+        WRONG_SECRET = "wrong_secret", "Entra does not know this client secret.",
+            "Store the secret's value, not its id.";
+        SECRET_EXPIRED = "secret_expired", "The client secret has expired.",
+            "Make a new one in the app registration and store it.";
+        WRONG_PASSWORD = "wrong_password", "Entra refused user name or password.",
+            "Check both; several wrong tries lock the account.";
+        UNKNOWN_USER = "unknown_user", "The tenant does not know this account.",
+            "Check the user name and the tenant of the connection.";
+        MFA_REQUIRED = "mfa_required", "The sign-in needs a second factor.",
+            "A user name and a password cannot give one: use device_code, a certificate or a client secret.";
+        BLOCKED_BY_POLICY = "blocked_by_policy", "Conditional Access blocks this sign-in.",
+            "Ask for an exception for this app or address, or use another sign-in.";
+        TOKEN_REFUSED = "token_refused", "The service refused the token.",
+            "Check the app permission Exchange.ManageAsApp and its consent.";
+        TENANT_NOT_FOUND = "tenant_not_found", "Entra knows no such tenant in this cloud.",
+            "Check `tenant` and `cloud` of the connection.";
+        CONNECTION_FAILED = "connection_failed", "The service could not be reached.",
+            "Check network, proxy and the host that the message names.";
+        PROXY_REFUSED = "proxy_refused", "The proxy refused to connect.",
+            "Check the proxy's address and credentials; NTLM and Kerberos are not supported.";
+        TLS_FAILED = "tls_failed", "The server's certificate was not accepted.",
+            "If a proxy inspects TLS, name its CA with `ca_file`.";
+        UNTRUSTED_URL = "untrusted_url", "The answer pointed to a host that does not belong to the cloud of the connection.",
+            "No token was sent there. Check proxy and DNS.";
+        THROTTLED = "throttled", "The service asked to slow down for longer than a call may wait.",
+            "Run the rest later.";
+        SERVICE_ERROR = "service_error", "The service failed.",
+            "Run it again later; name the request id to Microsoft if it stays.";
+        TIMED_OUT = "timed_out", "No answer came in time.",
+            "Run it again; raise `--time-limit` for long work.";
+        UNREADABLE_ANSWER = "unreadable_answer", "An answer could not be understood.",
+            "Its first bytes stand in the message; a proxy's own page is a common cause.";
+        ANSWER_TOO_LARGE = "answer_too_large", "An answer is larger than any real one.",
+            "A proxy or a stranger may have answered; check the host.";
+        REFUSED = "refused", "The service refused the request.",
+            "The message is the service's own.";
+        WRONG_ORGANIZATION = "wrong_organization", "Compliance wants the tenant's initial onmicrosoft.com domain.",
+            "Set `organization` of the connection to it.";
+        CONFIGURATION = "configuration", "The configuration breaks a rule.",
+            "The message names the place and the rule.";
+        PLAIN_TEXT_SECRET = "plain_text_secret", "A secret stands in the configuration in plain text.",
+            "Name a source instead: `env:NAME`, `file:PATH` or `{ exec = [\"program\", \"argument\"] }`.";
+        SECRET_SOURCE = "secret_source", "A secret could not be read from its source.",
+            "The message names the source and what is wrong with it.";
+        UNKNOWN_CONNECTION = "unknown_connection", "No connection of that name is configured.",
+            "See `mailcordon connection list`.";
+        UNKNOWN_COMMAND = "unknown_command", "There is no such command.",
+            "See `mailcordon commands`.";
+        INPUT_TOO_LARGE = "input_too_large", "The input is larger or deeper than any real one.",
+            "Split it.";
+        CANCELLED = "cancelled", "The run was stopped on request.",
+            "What was done is in the result; run the rest again.";
+        NOT_CONFIRMED = "not_confirmed", "A destructive command was not confirmed.",
+            "Answer the question, or give `--yes` where there is no terminal.";
+        EXPECTATION = "expectation", "The search is not what `--expect-query` or `--expect-at-most` said.",
+            "Look at the search again before you purge.";
+        BROKEN_MAIL = "broken_mail", "A mail could not be read in full.",
+            "What was readable is in the output; the problem names the rest.";
+    }
+
+    impl Code {
+        /// The page of this code, if it is listed.
+        pub fn page(&self) -> Option<&'static Page> {
+            ALL.iter().find(|page| page.code == self.as_str())
+        }
+    }
+}

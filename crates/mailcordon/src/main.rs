@@ -1,0 +1,2 @@
+//! mailcordon.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Flags, schemas and reference pages, derived from a command's one definition.
