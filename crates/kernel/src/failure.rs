@@ -47,7 +47,7 @@ pub enum ErrorKind {
 pub struct Code(Cow<'static, str>);
 
 impl Code {
-    /// A code by its text, which is snake_case and listed in [`code::ALL`].
+    /// A code by its text, which is snake case and listed in [`code::ALL`].
     pub const fn new(text: &'static str) -> Self {
         Self(Cow::Borrowed(text))
     }
@@ -298,6 +298,22 @@ pub mod code {
             "Check the app permission Exchange.ManageAsApp and its consent.";
         TENANT_NOT_FOUND = "tenant_not_found", "Entra knows no such tenant in this cloud.",
             "Check `tenant` and `cloud` of the connection.";
+        ACCOUNT_UNUSABLE = "account_unusable", "Entra knows the account, but it cannot sign in as it is.",
+            "The message says whether its password expired, it is locked, disabled or a guest.";
+        CONSENT_MISSING = "consent_missing", "Nobody has consented to the app in this tenant.",
+            "An administrator grants consent in the app registration (API permissions).";
+        APP_NOT_FOUND = "app_not_found", "The tenant does not know this application.",
+            "Check client_id and tenant of the connection.";
+        CERTIFICATE_REFUSED = "certificate_refused", "Entra did not accept the signed assertion.",
+            "Upload the certificate to the app registration; after a rotation allow it some minutes.";
+        CERTIFICATE_UNUSABLE = "certificate_unusable", "The certificate or its key cannot sign.",
+            "Give PEM with key and certificate, or PFX with its password; the key must be RSA and belong to the certificate.";
+        SIGN_IN_EXPIRED = "sign_in_expired", "The kept sign-in is no longer valid.",
+            "Sign in again; `mailcordon connection test` shows a new code.";
+        DEVICE_CODE_UNUSED = "device_code_unused", "The device code was not used in time, was turned down, or could be shown to nobody.",
+            "Run it again at a terminal and enter the code in time.";
+        CONNECTION_LOST = "connection_lost", "The connection broke before an answer came.",
+            "A read can be run again; after a change look at what it did first.";
         CONNECTION_FAILED = "connection_failed", "The service could not be reached.",
             "Check network, proxy and the host that the message names.";
         PROXY_REFUSED = "proxy_refused", "The proxy refused to connect.",

@@ -1,0 +1,259 @@
+//! The one place that decides whether a URL may get a token.
+//!
+//! Redirects, next links and operation links come in answers. A token that follows one of them to
+//! a stranger's host is lost, so no request can be made without a [`TrustedUrl`], and only this
+//! file makes one from text.
+
+use std::fmt;
+
+use kernel::escape;
+use url::{Host, Url};
+
+use crate::clouds::{Endpoints, Origin, Resource, Trusted, within};
+
+/// A URL that belongs to the cloud of its connection. It holds no user-info and no fragment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TrustedUrl {
+    url: Url,
+    origin: Origin,
+}
+
+impl TrustedUrl {
+    fn new(mut url: Url) -> Option<Self> {
+        url.set_fragment(None);
+        let origin = Origin::of(&url)?;
+        Some(Self { url, origin })
+    }
+
+    /// A base URL out of the checked endpoints.
+    pub(crate) fn base(text: &str) -> Option<Self> {
+        Self::new(Url::parse(text).ok()?)
+    }
+
+    /// The whole URL.
+    pub fn as_str(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// The host, in lower case.
+    pub fn host(&self) -> &str {
+        &self.origin.host
+    }
+
+    /// Path and query, as a request line has them.
+    pub fn path_and_query(&self) -> &str {
+        &self.url[url::Position::BeforePath..]
+    }
+
+    /// The URL without path and query, and without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        &self.url[..url::Position::BeforePath]
+    }
+
+    /// Scheme and host stay, path and query are replaced; what the base URL had as its path is
+    /// kept in front. `path_and_query` begins with a slash and is percent-encoded already.
+    #[must_use]
+    pub fn with_path(&self, path_and_query: &str) -> Self {
+        let (path, query) = match path_and_query.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path_and_query, None),
+        };
+        let mut url = self.url.clone();
+        let front = self.url.path().trim_end_matches('/');
+        url.set_path(&format!("{front}{path}"));
+        url.set_query(query);
+        Self {
+            url,
+            origin: self.origin.clone(),
+        }
+    }
+
+    /// The same path and query at the scheme, host and port of another trusted URL: what a
+    /// followed redirect asks for.
+    #[must_use]
+    pub fn moved_to(&self, base: &Self) -> Self {
+        let mut url = base.url.clone();
+        url.set_path(self.url.path());
+        url.set_query(self.url.query());
+        Self {
+            url,
+            origin: base.origin.clone(),
+        }
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+}
+
+impl fmt::Debug for TrustedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The query may hold a page cursor; host and path say enough.
+        write!(f, "{}{}", self.base_url(), self.url.path())
+    }
+}
+
+impl fmt::Display for TrustedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Why a URL gets no token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the answer pointed to `{host}`, where no token is sent: {reason}")]
+pub struct Untrusted {
+    /// The host, or the start of the text where it has none; escaped.
+    pub host: String,
+    /// The rule that it breaks.
+    pub reason: &'static str,
+}
+
+impl Untrusted {
+    /// The failure to report.
+    pub fn failure(&self) -> kernel::Failure {
+        kernel::Failure::new(
+            kernel::ErrorKind::Protocol,
+            kernel::failure::code::UNTRUSTED_URL,
+            format!(
+                "The answer pointed to {}, where no token is sent: {}",
+                self.host, self.reason
+            ),
+        )
+        .status(502)
+        .arg("host", self.host.clone())
+        .hint("Check the proxy, DNS and the endpoints of the connection")
+        .happened(kernel::Happened::Unreadable)
+    }
+}
+
+fn parsed(text: &str) -> Result<Url, Untrusted> {
+    let start = || escape::clipped(text, 80);
+    let bad = |reason| Untrusted {
+        host: start(),
+        reason,
+    };
+    if text
+        .chars()
+        .any(|c| c.is_whitespace() || c == '\\' || escape::is_hostile(c))
+    {
+        return Err(bad("it holds blanks, backslashes or control characters"));
+    }
+    // Judged as written as well as parsed, since parsers forgive.
+    let Some((_, rest)) = text.split_once("://") else {
+        return Err(bad("it is not an absolute URL"));
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err(Untrusted {
+            host: escape::clipped(authority.rsplit('@').next().unwrap_or_default(), 80),
+            reason: "it holds user information",
+        });
+    }
+    if !authority.is_ascii() || authority.contains('%') {
+        return Err(bad("its host is not written in plain ASCII"));
+    }
+    let url = Url::parse(text).map_err(|_| bad("it is not a URL"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad("it holds user information"));
+    }
+    Ok(url)
+}
+
+impl Endpoints {
+    /// Whether a URL that came in an answer may get a token: https on port 443 with a host that is
+    /// one of the cloud's or lies below one; for custom endpoints exactly the given origins.
+    pub fn trust(&self, text: &str) -> Result<TrustedUrl, Untrusted> {
+        let url = parsed(text)?;
+        let host = escape::clipped(url.host_str().unwrap_or_default(), 120);
+        let no = |reason| {
+            Err(Untrusted {
+                host: host.clone(),
+                reason,
+            })
+        };
+        let Some(origin) = Origin::of(&url) else {
+            return no("it is not https");
+        };
+        match &self.trust {
+            Trusted::Origins(origins) => {
+                if !origins.contains(&origin) {
+                    return no("it is none of the endpoints of this connection");
+                }
+            }
+            Trusted::Suffixes { hosts, .. } => {
+                if !origin.https {
+                    return no("it is not https");
+                }
+                if origin.port != 443 {
+                    return no("its port is not 443");
+                }
+                let Some(Host::Domain(name)) = url.host() else {
+                    return no("its host is an address");
+                };
+                if !hosts.iter().any(|suffix| within(name, suffix)) {
+                    return no("the host does not belong to the cloud of this connection");
+                }
+            }
+        }
+        TrustedUrl::new(url).ok_or(Untrusted {
+            host: host.clone(),
+            reason: "it is not https",
+        })
+    }
+
+    /// The Compliance base that a redirect names. Microsoft answers with
+    /// `https://<region>.admin.protection.outlook.com:446/…`, which is never dialled: its first
+    /// label is the region, and the region's host for cmdlets is
+    /// `<region>.ps.compliance.protection.outlook.com`. Custom endpoints must name one of their
+    /// own origins.
+    pub fn regional_compliance(&self, location: &str) -> Result<TrustedUrl, Untrusted> {
+        let Trusted::Suffixes {
+            compliance,
+            regional,
+            ..
+        } = &self.trust
+        else {
+            let trusted = self.trust(location)?;
+            return self.trust(trusted.base_url());
+        };
+        let url = parsed(location)?;
+        let host = escape::clipped(url.host_str().unwrap_or_default(), 120);
+        let no = |reason| Untrusted {
+            host: host.clone(),
+            reason,
+        };
+        if url.scheme() != "https" {
+            return Err(no("it is not https"));
+        }
+        let name = url.host_str().unwrap_or_default();
+        let known = match url.port_or_known_default() {
+            Some(443) => within(name, compliance) || within(name, regional),
+            Some(446) => within(name, regional),
+            _ => return Err(no("its port is neither 443 nor 446")),
+        };
+        if !known {
+            return Err(no(
+                "the host does not belong to the cloud of this connection",
+            ));
+        }
+        let label = name.split('.').next().unwrap_or_default();
+        let base = if name == *compliance {
+            format!("https://{compliance}")
+        } else if name == *regional {
+            return Err(no("it names no region"));
+        } else {
+            format!("https://{label}.{compliance}")
+        };
+        self.trust(&base)
+    }
+
+    /// The base URL of a service as a trusted URL.
+    pub fn trusted_base(&self, resource: Resource) -> Result<TrustedUrl, Untrusted> {
+        let base = self.base(resource);
+        TrustedUrl::base(base).ok_or_else(|| Untrusted {
+            host: base.to_owned(),
+            reason: "it is not a URL",
+        })
+    }
+}
