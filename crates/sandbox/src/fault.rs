@@ -1,0 +1,562 @@
+//! Faults: what a service, a proxy or a network does to a request, by script or at random.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha12Rng;
+use serde::{Deserialize, Serialize};
+
+/// What is done to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// 429 with a JSON body and `Retry-After`.
+    ThrottleJson,
+    /// 429 with the plain-text concurrency refusal.
+    ThrottleText,
+    /// 503 with an HTML page.
+    Unavailable,
+    /// 504 with an empty body.
+    GatewayTimeout,
+    /// The connection is reset.
+    Reset,
+    /// The body ends before the length that the header promised.
+    TruncatedBody,
+    /// No answer ever comes.
+    Hang,
+    /// The body never ends.
+    EndlessBody,
+    /// The body is not JSON though the header says so.
+    BrokenJson,
+    /// 200 with an HTML page.
+    HtmlOk,
+    /// 200 with NUL bytes that the header calls gzip.
+    NulBytes,
+    /// The page cursor is lost.
+    LostCursor,
+    /// A row disappears before the next page is read.
+    RowVanishes,
+    /// A row appears before the next page is read.
+    RowArrives,
+    /// The change is carried out, but stays invisible to reads for `seconds`.
+    Lag,
+    /// The token is refused as expired, and stays so.
+    TokenExpired,
+    /// 302 to a host that has nothing to do with the service.
+    StrangerRedirect,
+    /// The next link points to a host that has nothing to do with the service.
+    StrangerLink,
+    /// 200 with a warning, and nothing was changed.
+    WarningOnly,
+}
+
+/// When the fault strikes, relative to the call being carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Before: the call is not carried out.
+    Before,
+    /// After: the call is carried out, and its answer never written.
+    After,
+    /// In the answer: the call is carried out, and its answer spoiled.
+    Answer,
+}
+
+/// Which of the sandbox's endpoints a fault is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// Cmdlet calls.
+    #[default]
+    Invoke,
+    /// The token endpoint.
+    Token,
+}
+
+/// Reads or writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Cmdlets that change nothing.
+    Read,
+    /// Cmdlets that change something.
+    Write,
+}
+
+/// Which requests a scripted fault is for; what is absent matches every request.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Match {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// The cmdlet, in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cmdlet: Option<String>,
+    /// Reads or writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+    /// The first of the matching requests to strike, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nth: Option<u64>,
+}
+
+/// One scripted fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What is done.
+    pub kind: FaultKind,
+    /// When; absent means the kind's first phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// Which requests.
+    #[serde(default, rename = "match")]
+    pub matches: Match,
+    /// How many requests it strikes; 0 is all.
+    #[serde(default = "one")]
+    pub count: u64,
+    /// `Retry-After` in seconds, where the kind has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+    /// How long a lag lasts; how long a hang lasts before the connection is reset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+impl Fault {
+    /// A fault that strikes the next request that it can strike, once.
+    pub fn once(kind: FaultKind) -> Self {
+        Self {
+            kind,
+            phase: None,
+            matches: Match::default(),
+            count: 1,
+            retry_after: None,
+            seconds: None,
+        }
+    }
+
+    /// In this phase.
+    #[must_use]
+    pub fn phase(mut self, phase: Phase) -> Self {
+        self.phase = Some(phase);
+        self
+    }
+
+    /// Only for this cmdlet.
+    #[must_use]
+    pub fn cmdlet(mut self, cmdlet: &str) -> Self {
+        self.matches.cmdlet = Some(cmdlet.to_owned());
+        self
+    }
+}
+
+/// A kind with its phase, as a random plan names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cell {
+    /// What is done.
+    pub kind: FaultKind,
+    /// When.
+    pub phase: Phase,
+}
+
+/// Faults at random.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RandomFaults {
+    /// The share of requests that are hit, 0 to 1.
+    pub probability: f64,
+    /// What may strike; absent or empty means every cell but hangs and endless bodies.
+    #[serde(default)]
+    pub cells: Vec<Cell>,
+    /// The seed: the draw for a request depends on it and on the request's number alone.
+    pub seed: u64,
+    /// `Retry-After` in seconds for the kinds that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+    /// How long a lag lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+}
+
+/// All that a script can say.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Script {
+    /// Faults by rule; the first that matches strikes.
+    pub faults: Vec<Fault>,
+    /// Faults at random, where no rule strikes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub random: Option<RandomFaults>,
+}
+
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: &[Self] = &[
+        Self::ThrottleJson,
+        Self::ThrottleText,
+        Self::Unavailable,
+        Self::GatewayTimeout,
+        Self::Reset,
+        Self::TruncatedBody,
+        Self::Hang,
+        Self::EndlessBody,
+        Self::BrokenJson,
+        Self::HtmlOk,
+        Self::NulBytes,
+        Self::LostCursor,
+        Self::RowVanishes,
+        Self::RowArrives,
+        Self::Lag,
+        Self::TokenExpired,
+        Self::StrangerRedirect,
+        Self::StrangerLink,
+        Self::WarningOnly,
+    ];
+
+    /// The phases in which this kind exists; the first is the default.
+    pub fn phases(self) -> &'static [Phase] {
+        use Phase::{After, Answer, Before};
+        match self {
+            Self::ThrottleJson
+            | Self::ThrottleText
+            | Self::LostCursor
+            | Self::RowVanishes
+            | Self::RowArrives
+            | Self::TokenExpired
+            | Self::StrangerRedirect
+            | Self::WarningOnly => &[Before],
+            Self::Unavailable | Self::GatewayTimeout | Self::Hang => &[Before, After],
+            Self::Reset => &[Before, After, Answer],
+            Self::Lag => &[After],
+            Self::TruncatedBody | Self::EndlessBody | Self::BrokenJson | Self::StrangerLink => {
+                &[Answer]
+            }
+            Self::HtmlOk | Self::NulBytes => &[Answer, Before],
+        }
+    }
+
+    /// Whether it can strike such a request at all.
+    fn fits(self, probe: &Probe<'_>) -> bool {
+        if probe.endpoint == Endpoint::Token {
+            return !matches!(
+                self,
+                Self::LostCursor
+                    | Self::RowVanishes
+                    | Self::RowArrives
+                    | Self::Lag
+                    | Self::TokenExpired
+                    | Self::StrangerLink
+                    | Self::WarningOnly
+            );
+        }
+        match self {
+            Self::LostCursor => probe.cursor,
+            Self::RowVanishes | Self::RowArrives => !probe.changes && probe.follow_up,
+            Self::Lag | Self::WarningOnly => probe.changes,
+            Self::StrangerLink => !probe.changes,
+            _ => true,
+        }
+    }
+}
+
+/// A script that cannot be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScriptError {
+    /// The kind does not exist in that phase.
+    #[error("the fault {kind:?} does not exist in the phase {phase:?}; it exists in {phases:?}")]
+    NoSuchCell {
+        /// The kind.
+        kind: FaultKind,
+        /// The phase asked for.
+        phase: Phase,
+        /// The phases it has.
+        phases: &'static [Phase],
+    },
+    /// The probability is none.
+    #[error("the probability of random faults must lie between 0 and 1")]
+    NoProbability,
+}
+
+impl Script {
+    /// Checks that every fault exists in its phase and that the probability is one.
+    pub fn check(&self) -> Result<(), ScriptError> {
+        let scripted = self
+            .faults
+            .iter()
+            .filter_map(|f| f.phase.map(|phase| (f.kind, phase)));
+        let random = self
+            .random
+            .iter()
+            .flat_map(|r| &r.cells)
+            .map(|cell| (cell.kind, cell.phase));
+        for (kind, phase) in scripted.chain(random) {
+            if !kind.phases().contains(&phase) {
+                return Err(ScriptError::NoSuchCell {
+                    kind,
+                    phase,
+                    phases: kind.phases(),
+                });
+            }
+        }
+        match &self.random {
+            Some(random) if !(0.0..=1.0).contains(&random.probability) => {
+                Err(ScriptError::NoProbability)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A request, as far as faults care.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Probe<'a> {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) cmdlet: &'a str,
+    pub(crate) changes: bool,
+    /// It follows a cursor of the wire.
+    pub(crate) cursor: bool,
+    /// It asks for a later page, by cursor or by the cmdlet's own paging.
+    pub(crate) follow_up: bool,
+}
+
+/// What is to be done to one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Strike {
+    pub(crate) kind: FaultKind,
+    pub(crate) phase: Phase,
+    pub(crate) retry_after: Option<u64>,
+    pub(crate) seconds: Option<u64>,
+}
+
+/// The faults in force.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    rules: Vec<Rule>,
+    random: Option<RandomFaults>,
+    drawn: u64,
+}
+
+#[derive(Debug)]
+struct Rule {
+    fault: Fault,
+    seen: u64,
+    struck: u64,
+}
+
+impl Faults {
+    pub(crate) fn new(script: Script) -> Self {
+        let rules = script
+            .faults
+            .into_iter()
+            .map(|fault| Rule {
+                fault,
+                seen: 0,
+                struck: 0,
+            })
+            .collect();
+        Self {
+            rules,
+            random: script.random,
+            drawn: 0,
+        }
+    }
+
+    /// Adds to what is in force; a new random plan replaces the old one.
+    pub(crate) fn add(&mut self, script: Script) {
+        let mut new = Self::new(script);
+        self.rules.append(&mut new.rules);
+        if new.random.is_some() {
+            self.random = new.random;
+            self.drawn = 0;
+        }
+    }
+
+    /// What is to be done to this request.
+    pub(crate) fn strike(&mut self, probe: &Probe<'_>) -> Option<Strike> {
+        for rule in &mut self.rules {
+            if !rule.matches(probe) {
+                continue;
+            }
+            rule.seen += 1;
+            let due = rule.seen >= rule.fault.matches.nth.unwrap_or(1);
+            if due && (rule.fault.count == 0 || rule.struck < rule.fault.count) {
+                rule.struck += 1;
+                let phase = rule
+                    .fault
+                    .phase
+                    .or_else(|| rule.fault.kind.phases().first().copied());
+                return Some(Strike {
+                    kind: rule.fault.kind,
+                    phase: phase.unwrap_or(Phase::Before),
+                    retry_after: rule.fault.retry_after,
+                    seconds: rule.fault.seconds,
+                });
+            }
+        }
+        self.draw(probe)
+    }
+
+    fn draw(&mut self, probe: &Probe<'_>) -> Option<Strike> {
+        let random = self.random.as_ref()?;
+        if probe.endpoint == Endpoint::Token {
+            return None;
+        }
+        self.drawn += 1;
+        let seed = random.seed ^ self.drawn.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut dice = ChaCha12Rng::seed_from_u64(seed);
+        // 53 bits of a draw are exactly what a double can hold.
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "both numbers have at most 53 bits"
+        )]
+        let share = (dice.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        if share >= random.probability {
+            return None;
+        }
+        let all = every_cell();
+        let cells = if random.cells.is_empty() {
+            &all
+        } else {
+            &random.cells
+        };
+        let fitting: Vec<Cell> = cells
+            .iter()
+            .copied()
+            .filter(|cell| cell.kind.fits(probe))
+            .collect();
+        let count = u64::try_from(fitting.len())
+            .ok()
+            .filter(|count| *count > 0)?;
+        let index = usize::try_from(dice.next_u64() % count).ok()?;
+        let cell = fitting.get(index)?;
+        Some(Strike {
+            kind: cell.kind,
+            phase: cell.phase,
+            retry_after: random.retry_after,
+            seconds: random.seconds,
+        })
+    }
+
+    /// The script in force, for the control endpoint.
+    pub(crate) fn script(&self) -> Script {
+        Script {
+            faults: self.rules.iter().map(|rule| rule.fault.clone()).collect(),
+            random: self.random.clone(),
+        }
+    }
+}
+
+impl Rule {
+    fn matches(&self, probe: &Probe<'_>) -> bool {
+        let want = &self.fault.matches;
+        let effect = if probe.changes {
+            Effect::Write
+        } else {
+            Effect::Read
+        };
+        want.endpoint == probe.endpoint
+            && want
+                .cmdlet
+                .as_ref()
+                .is_none_or(|name| name.eq_ignore_ascii_case(probe.cmdlet))
+            && want.effect.is_none_or(|wanted| wanted == effect)
+            && self.fault.kind.fits(probe)
+    }
+}
+
+/// Every kind in each of its phases, but for those that a client can only leave by its own
+/// time-out.
+fn every_cell() -> Vec<Cell> {
+    FaultKind::ALL
+        .iter()
+        .filter(|kind| !matches!(kind, FaultKind::Hang | FaultKind::EndlessBody))
+        .flat_map(|kind| {
+            kind.phases().iter().map(|phase| Cell {
+                kind: *kind,
+                phase: *phase,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WRITE: Probe<'_> = Probe {
+        endpoint: Endpoint::Invoke,
+        cmdlet: "Set-Mailbox",
+        changes: true,
+        cursor: false,
+        follow_up: false,
+    };
+
+    #[test]
+    fn a_rule_strikes_from_its_nth_match_and_as_often_as_it_says() {
+        let fault = Fault {
+            matches: Match {
+                nth: Some(2),
+                cmdlet: Some("set-mailbox".into()),
+                ..Match::default()
+            },
+            count: 2,
+            ..Fault::once(FaultKind::Reset).phase(Phase::After)
+        };
+        let mut faults = Faults::new(Script {
+            faults: vec![fault],
+            random: None,
+        });
+        let other = Probe {
+            cmdlet: "Get-Mailbox",
+            changes: false,
+            ..WRITE
+        };
+        assert_eq!(faults.strike(&other), None);
+        let struck: Vec<bool> = (0..4).map(|_| faults.strike(&WRITE).is_some()).collect();
+        assert_eq!(struck, [false, true, true, false]);
+    }
+
+    #[test]
+    fn random_faults_are_the_same_for_the_same_seed_and_hit_about_the_share_asked_for() {
+        let plan = |seed| Script {
+            faults: vec![],
+            random: Some(RandomFaults {
+                probability: 0.4,
+                cells: vec![],
+                seed,
+                retry_after: None,
+                seconds: None,
+            }),
+        };
+        let run = |seed| {
+            let mut faults = Faults::new(plan(seed));
+            (0..1000).map(|_| faults.strike(&WRITE)).collect::<Vec<_>>()
+        };
+        assert_eq!(run(7), run(7));
+        assert_ne!(run(7), run(8));
+        let hits = run(7).iter().flatten().count();
+        assert!((340..460).contains(&hits), "{hits}");
+        assert!(
+            run(7)
+                .iter()
+                .flatten()
+                .all(|s| s.kind != FaultKind::StrangerLink)
+        );
+    }
+
+    #[test]
+    fn a_cell_that_does_not_exist_is_refused() {
+        let script = Script {
+            faults: vec![Fault::once(FaultKind::ThrottleJson).phase(Phase::After)],
+            random: None,
+        };
+        assert!(matches!(
+            script.check(),
+            Err(ScriptError::NoSuchCell { .. })
+        ));
+    }
+}
