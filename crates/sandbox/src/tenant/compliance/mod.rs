@@ -1,5 +1,7 @@
 //! Security & Compliance: content searches and their actions.
 
+mod kql;
+
 use serde_json::{Value, json};
 
 use crate::cmdlet::Spec;
