@@ -1,0 +1,88 @@
+//! `cargo xtask bench`: speed and memory against a floor measured in the same run.
+//!
+//! A measure is a module under `bench/` with one function, and a line in [`MEASURES`].
+
+mod start;
+
+use std::path::PathBuf;
+
+use crate::{
+    chore::Workspace,
+    measure::Options,
+    report::{Report, Row},
+};
+
+/// What a measure is given.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    /// The workspace, with its clock.
+    pub workspace: &'a Workspace,
+    /// The program under measurement: the release build, or the debug build for a smoke run.
+    pub binary: PathBuf,
+    /// Whether only to prove that the measure works.
+    pub smoke: bool,
+}
+
+impl Bench<'_> {
+    /// How many rounds to take: the full number, or one for a smoke run.
+    pub fn rounds(&self, full: usize) -> usize {
+        if self.smoke { 1 } else { full }
+    }
+}
+
+/// One measure.
+struct Measure {
+    /// Its name for `--only`.
+    id: &'static str,
+    /// Whether a smoke run takes it too.
+    smoke: bool,
+    /// Takes it.
+    take: fn(&Bench<'_>) -> anyhow::Result<Vec<Row>>,
+}
+
+/// Every measure, in the order of the report.
+const MEASURES: &[Measure] = &[
+    Measure {
+        id: "size",
+        smoke: false,
+        take: start::size,
+    },
+    Measure {
+        id: "start",
+        smoke: true,
+        take: start::start,
+    },
+];
+
+/// Takes the measures; a full run writes the report. Fails when one misses what it must reach.
+pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
+    let known: Vec<_> = MEASURES.iter().map(|measure| measure.id).collect();
+    options.check(&known)?;
+    let mut binary = PathBuf::new();
+    workspace.step("build", || {
+        binary = workspace.binary(!options.smoke)?;
+        Ok(())
+    })?;
+    let bench = Bench {
+        workspace,
+        binary,
+        smoke: options.smoke,
+    };
+    let mut report = Report::default();
+    for measure in MEASURES {
+        if options.wants(measure.id) && (measure.smoke || !options.smoke) {
+            workspace.step(measure.id, || {
+                report.add((measure.take)(&bench)?);
+                Ok(())
+            })?;
+        }
+    }
+    if options.smoke {
+        // A debug build on a busy machine reaches no limit worth naming.
+        return Ok(());
+    }
+    if options.only.is_empty() {
+        report.write(workspace, "Speed and memory", "docs/bench.md")?;
+    }
+    report.verdict()
+}

@@ -1,0 +1,44 @@
+//! The program itself: its size, and how long it takes to start.
+
+use std::{process::Command, time::Duration};
+
+use super::Bench;
+use crate::{
+    measure::{file_size, interleaved, wall},
+    report::Row,
+};
+
+const MIB: u64 = 1 << 20;
+/// Largest release binary.
+const SIZE_LIMIT: u64 = 15 * MIB;
+/// Longest start of the program.
+const START_LIMIT: Duration = Duration::from_millis(100);
+
+/// The size of the release binary.
+pub fn size(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
+    let bytes = file_size(&bench.binary)?;
+    let tenths = bytes * 10 / MIB;
+    Ok(vec![Row {
+        measure: "release binary".to_owned(),
+        found: format!("{}.{} MB", tenths / 10, tenths % 10),
+        must: format!("≤ {} MB", SIZE_LIMIT / MIB),
+        met: bytes <= SIZE_LIMIT,
+    }])
+}
+
+/// From starting `mailcordon --version` to its end.
+pub fn start(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
+    let clock = bench.workspace.clock;
+    let mut once = || wall(&clock, Command::new(&bench.binary).arg("--version"));
+    let samples = interleaved(bench.rounds(20), &mut [&mut once])?;
+    let median = samples
+        .first()
+        .map(crate::measure::Samples::median)
+        .unwrap_or_default();
+    Ok(vec![Row {
+        measure: "`mailcordon --version`, whole process".to_owned(),
+        found: format!("{:.1} ms", median.as_secs_f64() * 1000.0),
+        must: format!("≤ {} ms", START_LIMIT.as_millis()),
+        met: median <= START_LIMIT,
+    }])
+}

@@ -1,0 +1,163 @@
+//! Reports of measurements: which commit, when, on what machine, and a table.
+
+use anyhow::bail;
+use kernel::Clock;
+
+use crate::chore::{Workspace, output, say};
+
+/// One row of a report's table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// What was measured.
+    pub measure: String,
+    /// What came out, with its floor or count.
+    pub found: String,
+    /// What it must reach.
+    pub must: String,
+    /// Whether it did.
+    pub met: bool,
+}
+
+/// A report under way.
+#[derive(Debug, Default)]
+pub struct Report {
+    rows: Vec<Row>,
+    /// Text below the table, in Markdown: how it was measured, what a column means.
+    pub notes: Vec<String>,
+}
+
+impl Report {
+    /// Adds rows, and shows them to whoever waits.
+    pub fn add(&mut self, rows: Vec<Row>) {
+        for row in &rows {
+            let verdict = if row.met { "met" } else { "MISSED" };
+            say(&format!(
+                "    {}: {} (must: {}): {verdict}",
+                row.measure, row.found, row.must
+            ));
+        }
+        self.rows.extend(rows);
+    }
+
+    /// Fails, naming the measures that missed.
+    pub fn verdict(&self) -> anyhow::Result<()> {
+        let missed: Vec<_> = self
+            .rows
+            .iter()
+            .filter(|row| !row.met)
+            .map(|row| row.measure.as_str())
+            .collect();
+        if missed.is_empty() {
+            return Ok(());
+        }
+        bail!("missed: {}", missed.join("; "))
+    }
+
+    /// Writes the report to a file of the workspace.
+    pub fn write(&self, workspace: &Workspace, title: &str, path: &str) -> anyhow::Result<()> {
+        let text = self.text(title, &provenance(workspace)?);
+        let path = workspace.root.join(path);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(&path, text)?;
+        say(&format!("    wrote {}", path.display()));
+        Ok(())
+    }
+
+    fn text(&self, title: &str, provenance: &str) -> String {
+        let mut text = format!(
+            "# {title}\n\n{provenance}\n\n| measure | found | must reach | |\n\
+             | --- | --- | --- | --- |\n"
+        );
+        text.extend(self.rows.iter().map(
+            |Row {
+                 measure,
+                 found,
+                 must,
+                 met,
+             }| {
+                let verdict = if *met { "met" } else { "**missed**" };
+                format!("| {measure} | {found} | {must} | {verdict} |\n")
+            },
+        ));
+        text.extend(self.notes.iter().map(|note| format!("\n{note}\n")));
+        text
+    }
+}
+
+/// A sentence that says which commit was measured, when and on what machine.
+fn provenance(workspace: &Workspace) -> anyhow::Result<String> {
+    let git = |arguments: &[&str]| output(workspace.command("git").args(arguments));
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    // The reports themselves may differ: they are what is being written.
+    let dirty = git(&["status", "--porcelain", "--", ".", ":!docs"])?;
+    let changed = if dirty.trim().is_empty() {
+        ""
+    } else {
+        ", with uncommitted changes"
+    };
+    let now = workspace
+        .clock
+        .now()
+        .strftime("%Y-%m-%d %H:%M UTC")
+        .to_string();
+    Ok(format!(
+        "Commit `{}`{changed}, {now}, on {}.",
+        commit.trim(),
+        machine()
+    ))
+}
+
+/// The machine in a few words.
+fn machine() -> String {
+    let field = |file: &str, name: &str| {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with(name))?.to_owned();
+        line.split_once(':')
+            .map(|(_, value)| value.trim().to_owned())
+    };
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "processor".to_owned());
+    let memory = field("/proc/meminfo", "MemTotal")
+        .and_then(|text| {
+            text.split(' ')
+                .next()
+                .and_then(|kib| kib.parse::<u64>().ok())
+        })
+        .map_or_else(String::new, |kib| {
+            format!(", {} GiB", kib.div_ceil(1 << 20))
+        });
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{cores} cores of {model}{memory}, Linux {}", kernel.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(measure: &str, met: bool) -> Row {
+        let (found, must) = ("1.2".to_owned(), "≤ 2.0".to_owned());
+        Row {
+            measure: measure.to_owned(),
+            found,
+            must,
+            met,
+        }
+    }
+
+    #[test]
+    fn a_report_shows_every_row_and_fails_on_a_miss() {
+        let mut report = Report::default();
+        report.add(vec![row("a", true)]);
+        assert!(report.verdict().is_ok());
+        report.add(vec![row("b", false)]);
+        report.notes.push("A note.".to_owned());
+        assert_eq!(report.verdict().unwrap_err().to_string(), "missed: b");
+        assert_eq!(
+            report.text("Speed", "Commit `x`."),
+            "# Speed\n\nCommit `x`.\n\n| measure | found | must reach | |\n| --- | --- | --- | --- \
+             |\n| a | 1.2 | ≤ 2.0 | met |\n| b | 1.2 | ≤ 2.0 | **missed** |\n\nA note.\n"
+        );
+    }
+}

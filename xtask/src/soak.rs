@@ -1,0 +1,57 @@
+//! `cargo xtask soak`: the long counts, with a report that names the commit.
+//!
+//! A count is a module under `soak/` with one function, and a line in [`COUNTS`].
+
+mod suite;
+
+use crate::{
+    chore::Workspace,
+    measure::Options,
+    report::{Report, Row},
+};
+
+/// What a count is given.
+#[derive(Debug)]
+pub struct Soak<'a> {
+    /// The workspace, with its clock.
+    pub workspace: &'a Workspace,
+    /// Whether only to prove that the count starts.
+    pub smoke: bool,
+}
+
+/// One count.
+struct Count {
+    /// Its name for `--only`.
+    id: &'static str,
+    /// Runs it.
+    run: fn(&Soak<'_>) -> anyhow::Result<Vec<Row>>,
+}
+
+/// Every count, in the order of the report.
+const COUNTS: &[Count] = &[Count {
+    id: "suite",
+    run: suite::run,
+}];
+
+/// Runs the counts; a full run writes the report. Fails when one does not hold.
+pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
+    let known: Vec<_> = COUNTS.iter().map(|count| count.id).collect();
+    options.check(&known)?;
+    let soak = Soak {
+        workspace,
+        smoke: options.smoke,
+    };
+    let mut report = Report::default();
+    for count in COUNTS {
+        if options.wants(count.id) {
+            workspace.step(count.id, || {
+                report.add((count.run)(&soak)?);
+                Ok(())
+            })?;
+        }
+    }
+    if !options.smoke && options.only.is_empty() {
+        report.write(workspace, "Long counts", "docs/soak.md")?;
+    }
+    report.verdict()
+}
