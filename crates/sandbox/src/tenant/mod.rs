@@ -63,6 +63,9 @@ pub struct Options {
     pub domain: String,
 }
 
+/// The domain controller that error texts name.
+pub(crate) const SERVER: &str = "LO4P265A09DC003.GBRP265A009.PROD.OUTLOOK.COM";
+
 /// Choices where the references leave something open; `docs/assumptions.md` lists them.
 #[derive(Debug, Clone)]
 pub struct Switches {
@@ -70,13 +73,20 @@ pub struct Switches {
     pub values_per_call: Option<usize>,
     /// Whether `AllowSender` works when a message is released over this wire.
     pub allow_sender: bool,
+    /// Where it does not work: whether it fails before the release rather than after it.
+    pub allow_sender_fails_first: bool,
     /// Whether one unknown identity keeps a release of several from releasing any.
     pub release_all_or_nothing: bool,
 }
 
 impl Default for Switches {
     fn default() -> Self {
-        Self { values_per_call: Some(20), allow_sender: false, release_all_or_nothing: false }
+        Self {
+            values_per_call: Some(20),
+            allow_sender: false,
+            allow_sender_fails_first: false,
+            release_all_or_nothing: false,
+        }
     }
 }
 
@@ -144,6 +154,7 @@ impl Tenant {
         let plan = company::Plan {
             mailboxes: options.mailboxes,
             quarantine: options.quarantine,
+            initial_domain: options.domain.clone(),
             ..company::Plan::new(options.seed, now)
         };
         let (company, mail) = company::Company::generate(&plan);
@@ -199,7 +210,7 @@ impl Tenant {
             "quarantine": self.quarantine.state(),
             "mailboxes": self.directory.state(),
             "organization": self.organization.state(),
-            "compliance": self.compliance.state_json(),
+            "compliance": self.compliance.state_json(now),
             "mail": self.mail.state_json(&self.company),
         })
     }
