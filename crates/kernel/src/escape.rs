@@ -4,7 +4,7 @@
 //! line breaks. A table, a progress line, an error or a log shows them escaped, so that a row can
 //! neither move the cursor nor pretend to be another row.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write};
 
 /// Whether a character must not reach a terminal or a log as it stands: controls (C0, DEL, C1),
 /// bidirectional controls, zero-width characters, line and paragraph separators, tag characters.
@@ -69,7 +69,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
         if needs(c) {
             let mut units = [0u16; 2];
             for unit in c.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                let _ = write!(out, "\\u{unit:04x}");
             }
         } else {
             out.push(c);
@@ -84,7 +84,10 @@ mod tests {
 
     #[test]
     fn a_terminal_escape_cannot_pass() {
-        assert_eq!(line("a\u{1b}[2Jb\r\nc\u{202e}d"), "a\\u{1b}[2Jb\\r\\nc\\u{202e}d");
+        assert_eq!(
+            line("a\u{1b}[2Jb\r\nc\u{202e}d"),
+            "a\\u{1b}[2Jb\\r\\nc\\u{202e}d"
+        );
         assert_eq!(line(r"guid\guid"), r"guid\guid");
     }
 
@@ -94,7 +97,10 @@ mod tests {
         let text = value.to_string();
         let escaped = json(&text);
         assert!(escaped.is_ascii());
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&escaped).unwrap(),
+            value
+        );
     }
 
     #[test]

@@ -21,7 +21,11 @@ pub trait Random: Send + Sync + std::fmt::Debug {
 
     /// A number in `0..bound`; 0 when `bound` is 0.
     fn below(&self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { self.next_u64() % bound }
+        if bound == 0 {
+            0
+        } else {
+            self.next_u64() % bound
+        }
     }
 
     /// A random (version 4) UUID.
@@ -37,7 +41,11 @@ pub trait Random: Send + Sync + std::fmt::Debug {
 pub struct SystemRandom;
 
 impl Random for SystemRandom {
-    #[expect(clippy::disallowed_methods, clippy::expect_used, reason = "the one place that asks the machine; without randomness nothing here may go on")]
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::expect_used,
+        reason = "the one place that asks the machine; without randomness nothing here may go on"
+    )]
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system has no randomness to give");
     }
@@ -56,6 +64,9 @@ impl SeededRandom {
 
 impl Random for SeededRandom {
     fn fill(&self, bytes: &mut [u8]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fill_bytes(bytes);
     }
 }

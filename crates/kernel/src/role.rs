@@ -39,7 +39,9 @@ impl Role {
     /// Where an administrator assigns it, as a sentence fragment after "assign it".
     pub fn assigned_in(self) -> &'static str {
         match self {
-            Self::TenantAllowBlockListManager => "in the Exchange admin center (Roles > Admin roles)",
+            Self::TenantAllowBlockListManager => {
+                "in the Exchange admin center (Roles > Admin roles)"
+            }
             Self::RecipientManagement => {
                 "in the Exchange admin center, or give the app the Entra role Exchange Recipient Administrator"
             }

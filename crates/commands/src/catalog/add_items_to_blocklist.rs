@@ -1,0 +1,99 @@
+//! Add Items To Blocklist.
+
+use async_trait::async_trait;
+use kernel::{Effect, Failure, Role};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Applied, Change, Definition, Meta, Outcome, Plan, Planned, Session, Settled, Step, Tenant, Verdict,
+    blocklist::{ListType, add::Block},
+    values::{Date, Values},
+};
+
+/// The command.
+pub struct AddItemsToBlocklist;
+
+/// Its input.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    /// The entries: addresses, domains, SHA-256 hashes or URLs, all of the one list type.
+    pub entries: Values,
+    /// The list that the entries go on.
+    pub list_type: ListType,
+    /// When the entries end, in UTC. None means never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiration_date: Option<Date>,
+    /// A note that is kept with each entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Take entries that cover one of the tenant's own domains, a public mail provider, a public
+    /// suffix or a shared host. Blocks also stop outbound mail.
+    #[serde(default)]
+    pub allow_broad: bool,
+}
+
+impl Input {
+    fn block(&self) -> Block<'_> {
+        Block {
+            entries: &self.entries,
+            list: self.list_type,
+            expiration_date: self.expiration_date,
+            note: self.note.as_deref(),
+            allow_broad: self.allow_broad,
+        }
+    }
+}
+
+/// Its definition.
+pub fn definition() -> Definition {
+    Definition::change::<AddItemsToBlocklist>()
+}
+
+#[async_trait]
+impl Change for AddItemsToBlocklist {
+    type Input = Input;
+    const META: Meta = Meta {
+        id: "add-items-to-blocklist",
+        title: "Add Items To Blocklist",
+        about: "Blocks addresses, domains, files or URLs on the Tenant Allow/Block List.",
+        effect: Effect::WriteReversible,
+        session: Session::Exchange,
+        role: Role::TenantAllowBlockListManager,
+        page_role: "Security Administrator or Tenant AllowBlockList Manager",
+        cmdlets: &[
+            "Get-AcceptedDomain",
+            "Get-TenantAllowBlockListItems",
+            "New-TenantAllowBlockListItems",
+            "Set-TenantAllowBlockListItems",
+        ],
+        failure_indicator: "Add Items To Blocklist failed.",
+        outcomes: &[
+            Outcome::Added,
+            Outcome::Extended,
+            Outcome::AlreadySo,
+            Outcome::Invalid,
+            Outcome::Rejected,
+            Outcome::NotAttempted,
+            Outcome::Unknown,
+        ],
+        example: r#"{"entries": ["phisher@evil.example"], "list_type": "emails", "expiration_date": "2030-01-01", "note": "case 4711"}"#,
+    };
+
+    async fn look(input: &Input, tenant: &Tenant, settled: &Settled) -> Result<Plan, Failure> {
+        input.block().look(tenant, settled).await
+    }
+
+    async fn apply(input: &Input, tenant: &Tenant, step: &Step, open: &[&Planned]) -> Applied {
+        input.block().apply(tenant, step, open).await
+    }
+
+    async fn verify(
+        input: &Input,
+        tenant: &Tenant,
+        step: &Step,
+        items: &[&Planned],
+    ) -> Vec<(String, Verdict)> {
+        input.block().verify(tenant, step, items).await
+    }
+}

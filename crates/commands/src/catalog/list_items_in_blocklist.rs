@@ -1,0 +1,176 @@
+//! List Items In Blocklist.
+
+use async_trait::async_trait;
+use exchange::{
+    Cmdlet,
+    cmdlet::{GetTenantAllowBlockListItems, ListAction, ListEntry},
+};
+use kernel::{Effect, Failure, Role};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Definition, Meta, Outcome, Read, Rows, Session, Summary, Table, Tenant,
+    blocklist::{ListType, accept},
+    definition::ReadEnd,
+    ports::Seen,
+};
+
+/// The command.
+pub struct ListItemsInBlocklist;
+
+/// Which entries are listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Blocked entries.
+    #[default]
+    Block,
+    /// Allowed entries.
+    Allow,
+    /// Both.
+    Any,
+}
+
+/// Its input.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    /// The list.
+    pub list_type: ListType,
+    /// One exact value to look for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// Blocked entries, allowed ones, or both.
+    #[serde(default)]
+    pub action: Action,
+    /// At most this many rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+}
+
+/// Its definition.
+pub fn definition() -> Definition {
+    Definition::read::<ListItemsInBlocklist>()
+}
+
+#[async_trait]
+impl Read for ListItemsInBlocklist {
+    type Input = Input;
+    const META: Meta = Meta {
+        id: "list-items-in-blocklist",
+        title: "List Items In Blocklist",
+        about: "Lists the entries of one list of the Tenant Allow/Block List.",
+        effect: Effect::Read,
+        session: Session::Exchange,
+        role: Role::SecurityReader,
+        page_role: "Security Reader",
+        cmdlets: &["Get-TenantAllowBlockListItems"],
+        failure_indicator: "List Items In Blocklist failed.",
+        outcomes: &[Outcome::Found],
+        example: r#"{"list_type": "emails"}"#,
+    };
+    const COLUMNS: &'static [&'static str] = &["Value", "Action", "Ends", "Note", "Changed", "By"];
+
+    async fn read(
+        input: &Input,
+        tenant: &Tenant,
+        rows: &mut dyn Rows,
+    ) -> Result<ReadEnd, Failure> {
+        let entry = match &input.entry {
+            None => None,
+            Some(text) => {
+                let (_, entry, warning) = accept(input.list_type, text)?;
+                warning.into_iter().for_each(|warning| rows.warn(warning));
+                Some(entry.value)
+            }
+        };
+        let cmdlet = GetTenantAllowBlockListItems {
+            list_type: input.list_type.service(),
+            action: match input.action {
+                Action::Block => Some(ListAction::Block),
+                Action::Allow => Some(ListAction::Allow),
+                Action::Any => None,
+            },
+            entry,
+        };
+        let mut pages = tenant.cmdlets.pages(cmdlet.call());
+        let mut seen = Seen::default();
+        let mut identities = Vec::new();
+        let mut values = Vec::new();
+        let mut end = ReadEnd { complete: true, ..ReadEnd::default() };
+        'pages: loop {
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(error) if seen.is_empty() => return Err(error.failure()),
+                Err(error) => {
+                    end.complete = false;
+                    end.incomplete = Some(error.failure());
+                    break;
+                }
+            };
+            page.warnings.into_iter().for_each(|warning| rows.warn(warning));
+            for row in &page.rows {
+                let listed = ListEntry(row);
+                let value = listed.value().unwrap_or_default();
+                if !input.list_type.holds(value)
+                    || !seen.first(listed.identity().unwrap_or(value))
+                {
+                    continue;
+                }
+                if input.limit.is_some_and(|limit| seen.kept() > limit) {
+                    end.complete = false;
+                    break 'pages;
+                }
+                if identities.len() < KEY_FIELDS {
+                    identities.push(json!(listed.identity()));
+                    values.push(json!(value));
+                }
+                if !rows.row(row.to_value(), cells(&listed), context(&listed)) {
+                    end.complete = false;
+                    break 'pages;
+                }
+            }
+        }
+        let mut key_fields = Map::new();
+        key_fields.insert("identities".to_owned(), Value::Array(identities));
+        key_fields.insert("values".to_owned(), Value::Array(values));
+        end.summary = Summary { table: Table::new("Entries of the list", &[]), key_fields };
+        Ok(end)
+    }
+}
+
+/// Key fields are for a later step, not for the whole list.
+const KEY_FIELDS: usize = 10_000;
+
+fn ends(entry: &ListEntry<'_>) -> String {
+    match entry.expiration() {
+        Some(at) => crate::dates::show(at),
+        None if entry.is_permanent() => "never".to_owned(),
+        None => "45 days after last use".to_owned(),
+    }
+}
+
+fn cells(entry: &ListEntry<'_>) -> Vec<String> {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    vec![
+        text(entry.value()),
+        text(entry.action()),
+        ends(entry),
+        text(entry.notes()),
+        entry.modified().map(crate::dates::show).unwrap_or_default(),
+        text(entry.modified_by()),
+    ]
+}
+
+fn context(entry: &ListEntry<'_>) -> Map<String, Value> {
+    let mut out = Map::new();
+    out.insert("value".to_owned(), json!(entry.value()));
+    out.insert("action".to_owned(), json!(entry.action()));
+    out.insert("identity".to_owned(), json!(entry.identity()));
+    out.insert("expiration_date".to_owned(), json!(entry.expiration().map(crate::dates::show)));
+    out.insert("note".to_owned(), json!(entry.notes()));
+    out.insert("modified_by".to_owned(), json!(entry.modified_by()));
+    out
+}

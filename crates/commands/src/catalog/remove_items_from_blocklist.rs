@@ -1,0 +1,237 @@
+//! Remove Items From Blocklist.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use exchange::{
+    Cmdlet, Values as Ids,
+    cmdlet::{ListTarget, RemoveTenantAllowBlockListItems},
+};
+use kernel::{Effect, ErrorKind, Failure, Happened, Role, escape, failure::code};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step, Tenant,
+    Verdict,
+    blocklist::{ListType, Listed, VALUES_PER_CALL, accept, read_list},
+    dates,
+    values::{Sorted, Values},
+};
+
+/// The command.
+pub struct RemoveItemsFromBlocklist;
+
+/// What the entries are named by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EntityType {
+    /// By their values.
+    #[default]
+    Entries,
+    /// By their identities, as the listing prints them.
+    EntryIds,
+}
+
+/// Its input.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    /// The entries to remove: values, or identities with `entity_type` `entry_ids`.
+    pub entries: Values,
+    /// Whether `entries` are values or identities.
+    #[serde(default)]
+    pub entity_type: EntityType,
+    /// The list.
+    pub list_type: ListType,
+}
+
+/// Its definition.
+pub fn definition() -> Definition {
+    Definition::change::<RemoveItemsFromBlocklist>()
+}
+
+impl Input {
+    /// The canonical form of each entry: of the value, or the identity itself.
+    fn sorted(&self) -> Sorted<()> {
+        self.entries.sort(|text| match self.entity_type {
+            EntityType::Entries => accept(self.list_type, text).map(|(key, _, note)| (key, (), note)),
+            EntityType::EntryIds if text.chars().any(|c| c.is_whitespace() || c.is_control()) => {
+                Err(Failure::invalid(
+                    code::INVALID_IDENTITY,
+                    format!("`{}` is no identity of a list entry", escape::clipped(text, 120)),
+                ))
+            }
+            EntityType::EntryIds => Ok((text.to_owned(), (), None)),
+        })
+    }
+
+    fn key<'a>(&self, listed: &'a Listed) -> &'a str {
+        match self.entity_type {
+            EntityType::Entries => &listed.key,
+            EntityType::EntryIds => &listed.identity,
+        }
+    }
+}
+
+#[async_trait]
+impl Change for RemoveItemsFromBlocklist {
+    type Input = Input;
+    const META: Meta = Meta {
+        id: "remove-items-from-blocklist",
+        title: "Remove Items From Blocklist",
+        about: "Takes block entries off the Tenant Allow/Block List; an allow entry of the same value stays.",
+        effect: Effect::WriteReversible,
+        session: Session::Exchange,
+        role: Role::TenantAllowBlockListManager,
+        page_role: "Security Operator",
+        cmdlets: &["Get-TenantAllowBlockListItems", "Remove-TenantAllowBlockListItems"],
+        failure_indicator: "Remove Items From Blocklist failed.",
+        outcomes: &[
+            Outcome::Removed,
+            Outcome::AlreadySo,
+            Outcome::Invalid,
+            Outcome::Rejected,
+            Outcome::NotAttempted,
+            Outcome::Unknown,
+        ],
+        example: r#"{"entries": ["phisher@evil.example"], "list_type": "emails"}"#,
+    };
+
+    async fn look(input: &Input, tenant: &Tenant, settled: &Settled) -> Result<Plan, Failure> {
+        let mut plan = Plan::default();
+        let sorted = input.sorted();
+        if settled.is_first_look() {
+            plan.settled.extend(sorted.invalid);
+            plan.warnings.extend(sorted.warnings);
+        }
+        let open: Vec<_> =
+            sorted.good.iter().filter(|good| settled.item(&good.key).is_none()).collect();
+        if open.is_empty() {
+            return Ok(plan);
+        }
+        let listed = read_list(tenant, input.list_type).await?;
+        let mut by_key: HashMap<&str, Vec<&Listed>> = HashMap::new();
+        for entry in &listed {
+            by_key.entry(input.key(entry)).or_default().push(entry);
+        }
+        let mut found = Vec::new();
+        for good in open {
+            let there = by_key.get(good.key.as_str()).map_or(&[][..], Vec::as_slice);
+            match there.iter().find(|entry| entry.blocks) {
+                Some(block) => found.push((good, *block)),
+                None => plan.settled.push(not_blocked(input, &good.key, &good.input, there.first())),
+            }
+        }
+        let round = settled.history.len();
+        for (index, chunk) in found.chunks(VALUES_PER_CALL).enumerate() {
+            let items = chunk.iter().map(|(good, entry)| {
+                Planned::new(
+                    good.key.as_str(),
+                    good.input.as_str(),
+                    format!("remove the block, which ends {}", entry.end()),
+                )
+                .before(json!(entry))
+            });
+            plan.steps.push(Step {
+                key: format!("remove-{round}-{index}"),
+                lane: None,
+                items: items.collect(),
+                action: json!("remove"),
+                facts: serde_json::Map::new(),
+                prepares: false,
+            });
+        }
+        Ok(plan)
+    }
+
+    async fn apply(input: &Input, tenant: &Tenant, step: &Step, open: &[&Planned]) -> Applied {
+        let ids = open.iter().filter_map(|item| before(item)).map(|entry| entry.identity).collect();
+        let ids = match Ids::new(ids) {
+            Ok(ids) => ids,
+            Err(failure) => return Applied::failed(open, failure),
+        };
+        let cmdlet = RemoveTenantAllowBlockListItems {
+            list_type: input.list_type.service(),
+            target: ListTarget::Ids(ids),
+            tenant_sub_type: false,
+        };
+        // The answer names values only and comes in no promised order, so the list is read back.
+        let mut applied = Applied::ask_all(step);
+        if let Err(error) = tenant.cmdlets.call(&cmdlet.call()).await {
+            let failure = error.failure();
+            if matches!(failure.happened, Happened::NotSent) {
+                return Applied::failed(open, failure);
+            }
+            applied.failure = Some(failure);
+        }
+        applied
+    }
+
+    async fn verify(
+        input: &Input,
+        tenant: &Tenant,
+        _: &Step,
+        items: &[&Planned],
+    ) -> Vec<(String, Verdict)> {
+        let listed = read_list(tenant, input.list_type).await;
+        let verdict = |item: &&Planned| {
+            let verdict = match (&listed, before(item)) {
+                (Err(failure), _) => Verdict::CannotTell(Box::new(failure.clone())),
+                (Ok(_), None) => Verdict::CannotTell(Box::new(Failure::internal(
+                    "a plan without its before-image",
+                ))),
+                (Ok(listed), Some(entry)) => {
+                    if listed.iter().any(|other| other.identity == entry.identity) {
+                        Verdict::NotTaken
+                    } else {
+                        Verdict::Taken(Box::new(removed(item, &entry)))
+                    }
+                }
+            };
+            (item.key.clone(), verdict)
+        };
+        items.iter().map(verdict).collect()
+    }
+}
+
+fn before(item: &Planned) -> Option<Listed> {
+    serde_json::from_value(item.before.clone()).ok()
+}
+
+/// The removed row is kept whole: it is what an undo needs.
+fn removed(item: &Planned, entry: &Listed) -> Item {
+    Item::success(item.key.as_str(), item.input.as_str(), Outcome::Removed, "no longer blocked")
+        .identity(Some(entry.identity.clone()))
+        .with("value", entry.row.get("Value").cloned())
+        .with("expiration_date", entry.expires.map(dates::show))
+        .with("note", entry.row.get("Notes").cloned())
+        .raw(entry.row.clone())
+}
+
+fn not_blocked(input: &Input, key: &str, text: &str, allow: Option<&&Listed>) -> Item {
+    let shown = escape::clipped(text, 120);
+    match (allow, input.entity_type) {
+        (None, _) => Item::success(key, text, Outcome::AlreadySo, "is not on the block list"),
+        (Some(allow), EntityType::Entries) => {
+            Item::success(key, text, Outcome::AlreadySo, "is not on the block list, only allowed")
+                .warn(format!(
+                    "`{shown}` is listed under Allow ({}); that entry was left alone",
+                    allow.identity
+                ))
+        }
+        (Some(_), EntityType::EntryIds) => Item::failed(
+            key,
+            text,
+            Outcome::Rejected,
+            Failure::new(
+                ErrorKind::Conflict,
+                code::ALLOW_IN_THE_WAY,
+                format!("`{shown}` is the identity of an allow entry"),
+            )
+            .status(409)
+            .happened(Happened::Refused)
+            .hint("this command removes block entries only"),
+        ),
+    }
+}

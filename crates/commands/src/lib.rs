@@ -1,0 +1,21 @@
+//! The commands: one file each in `catalog/`, holding input, checks, look, apply, verify and
+//! summary. A command sees a tenant through the small ports of `ports/`; it knows no HTTP, no
+//! database and no terminal, and never loops over changes itself: the engine drives it.
+
+pub mod blocklist;
+pub mod catalog;
+pub mod dates;
+pub mod definition;
+pub mod input;
+pub mod item;
+pub mod plan;
+pub mod ports;
+pub mod schema;
+pub mod summary;
+pub mod values;
+
+pub use definition::{Change, Checked, Definition, Meta, Read, Rows, Session};
+pub use item::{Item, Outcome};
+pub use plan::{Applied, History, Plan, Planned, Settled, Step, Verdict};
+pub use ports::Tenant;
+pub use summary::{Summary, Table};

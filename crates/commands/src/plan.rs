@@ -1,0 +1,191 @@
+//! A plan: the changes that a run still wants to make, each with its before-image, in a form that
+//! can be stored. And what became of the changes of earlier rounds.
+
+use std::time::Duration;
+
+use kernel::Failure;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::Item;
+
+/// The version of the stored form of a plan.
+pub const PLAN_VERSION: u32 = 1;
+
+/// What looking at the tenant led to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The version of this form.
+    pub version: u32,
+    /// What is to be changed. Empty when there is nothing left to do.
+    pub steps: Vec<Step>,
+    /// Items that looking alone has settled.
+    pub settled: Vec<Item>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            version: PLAN_VERSION,
+            steps: Vec::new(),
+            settled: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// One change: what one call does, with all its items.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its name within the run, unique over all rounds.
+    pub key: String,
+    /// Steps of the same lane run in order; all others may run at once.
+    pub lane: Option<String>,
+    /// The items it is about.
+    pub items: Vec<Planned>,
+    /// What is to be done, in the command's own form.
+    pub action: Value,
+    /// What it rests on, shown before a destructive step and checked against what the user
+    /// expects: `query`, `locations`, `hits`, `created_by`, `changed`, ….
+    #[serde(default)]
+    pub facts: Map<String, Value>,
+    /// It touches no mail and no setting (a search, a preview action).
+    pub prepares: bool,
+}
+
+/// One item of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The item's key.
+    pub key: String,
+    /// The value as the user gave it.
+    pub input: String,
+    /// What is going to happen, for a person.
+    pub will: String,
+    /// The object as it was before.
+    pub before: Value,
+}
+
+impl Planned {
+    /// An item with nothing known of it before.
+    pub fn new(key: impl Into<String>, input: impl Into<String>, will: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            input: input.into(),
+            will: will.into(),
+            before: Value::Null,
+        }
+    }
+
+    /// With its before-image.
+    #[must_use]
+    pub fn before(mut self, before: Value) -> Self {
+        self.before = before;
+        self
+    }
+}
+
+/// What a call did to the items of its step.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Items that the answer settled.
+    pub settled: Vec<Item>,
+    /// Items that only reading back can settle (the cmdlet answers nothing, or the answer was
+    /// lost, or it stopped in the middle).
+    pub ask: Vec<String>,
+    /// Items that the next look should plan anew, since it knows what to do about the failure
+    /// (carry on after a duplicate, do without a refused switch).
+    pub again: Vec<String>,
+    /// What the service said when it refused, or how the call failed. Items that are named in none
+    /// of the lists above end with it, or are tried again when it is a passing one.
+    pub failure: Option<Failure>,
+    /// What a later step may rest on (an object that was made).
+    pub made: Value,
+}
+
+impl Applied {
+    /// Everything is to be read back.
+    pub fn ask_all(step: &Step) -> Self {
+        Self {
+            ask: step.items.iter().map(|item| item.key.clone()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// A failed call: its items are read back where it may have taken effect; the engine deals with
+    /// the rest.
+    pub fn failed(open: &[&Planned], failure: Failure) -> Self {
+        let ask = if failure.may_have_taken_effect() {
+            open.iter().map(|item| item.key.clone()).collect()
+        } else {
+            Vec::new()
+        };
+        Self {
+            ask,
+            failure: Some(failure),
+            ..Self::default()
+        }
+    }
+}
+
+/// What reading back says about one item.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// The change is there: the item as it is to be recorded.
+    Taken(Box<Item>),
+    /// The change is not there: the next look may plan it again.
+    NotTaken,
+    /// Accepted and at work: ask again after this long. The failure says what is being waited for
+    /// and becomes the `pending` item when the time limit ends.
+    Running(Duration, Box<Failure>),
+    /// Not even reading back can tell.
+    CannotTell(Box<Failure>),
+}
+
+/// One attempt at a step, as later looks see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// The step.
+    pub step: Step,
+    /// How the call failed, if it did.
+    pub failure: Option<Failure>,
+    /// What it made.
+    pub made: Value,
+}
+
+/// Everything settled so far in a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    /// The settled items, in the order in which they were settled.
+    pub items: Vec<Item>,
+    /// The attempts made, oldest first.
+    pub history: Vec<History>,
+}
+
+impl Settled {
+    /// The settled item of that key.
+    pub fn item(&self, key: &str) -> Option<&Item> {
+        self.items.iter().find(|item| item.key == key)
+    }
+
+    /// Whether nothing has been settled or tried yet.
+    pub fn is_first_look(&self) -> bool {
+        self.items.is_empty() && self.history.is_empty()
+    }
+
+    /// The last failure of a step that was about that item.
+    pub fn last_failure(&self, key: &str) -> Option<&Failure> {
+        self.attempts(key)
+            .last()
+            .and_then(|attempt| attempt.failure.as_ref())
+    }
+
+    /// The attempts that were about that item, oldest first.
+    pub fn attempts<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a History> {
+        self.history
+            .iter()
+            .filter(move |attempt| attempt.step.items.iter().any(|i| i.key == key))
+    }
+}

@@ -1,0 +1,16 @@
+//! A tenant as a command sees it: small ports, each with its adapter beside it.
+
+mod cmdlets;
+mod connection;
+mod content_search;
+mod seen;
+mod tenant;
+
+pub use cmdlets::{Cmdlets, PageSource};
+pub use connection::{Connection, SignIn};
+pub use content_search::{
+    Action, ActionKind, ContentSearch, DeleteType, Locations, MailboxHits, NewSearch, Search,
+    SearchState,
+};
+pub use seen::Seen;
+pub use tenant::Tenant;

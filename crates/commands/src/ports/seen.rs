@@ -1,0 +1,86 @@
+//! Which identities a list has already shown, in 16 bytes each.
+
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+};
+
+/// Remembers digests of identities, so that a list that is read again from its beginning, or whose
+/// rows shift between pages, gives no row twice. Keyed anew for each list: nobody can aim at a
+/// collision.
+#[derive(Debug, Default)]
+pub struct Seen {
+    keys: (RandomState, RandomState),
+    digests: HashSet<u128, Plain>,
+}
+
+/// The digests are hashes already.
+#[derive(Debug, Default, Clone, Copy)]
+struct Plain;
+
+#[derive(Debug, Default)]
+struct PlainHasher(u64);
+
+impl std::hash::Hasher for PlainHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+}
+
+impl BuildHasher for Plain {
+    type Hasher = PlainHasher;
+
+    fn build_hasher(&self) -> PlainHasher {
+        PlainHasher::default()
+    }
+}
+
+impl Seen {
+    /// Whether this identity comes for the first time.
+    pub fn first(&mut self, identity: &str) -> bool {
+        let digest = self.digest(identity);
+        self.digests.insert(digest)
+    }
+
+    /// Whether this identity has come before.
+    pub fn contains(&self, identity: &str) -> bool {
+        self.digests.contains(&self.digest(identity))
+    }
+
+    /// How many have come.
+    pub fn kept(&self) -> u64 {
+        self.digests.len() as u64
+    }
+
+    /// Whether none has come.
+    pub fn is_empty(&self) -> bool {
+        self.digests.is_empty()
+    }
+
+    fn digest(&self, identity: &str) -> u128 {
+        let (high, low) = (
+            self.keys.0.hash_one(identity),
+            self.keys.1.hash_one(identity),
+        );
+        (u128::from(high) << 64) | u128::from(low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_first_once() {
+        let mut seen = Seen::default();
+        assert!(seen.first("a") && seen.first("b") && !seen.first("a"));
+        assert!(seen.contains("b") && !seen.contains("c"));
+        assert_eq!(seen.kept(), 2);
+    }
+}

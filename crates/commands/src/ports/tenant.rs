@@ -1,0 +1,66 @@
+//! Everything a command may reach, in one place.
+
+use std::sync::Arc;
+
+use exchange::{Cmdlet, cmdlet::GetAcceptedDomain};
+use kernel::{Clock, Failure, Random};
+use tokio::sync::OnceCell;
+
+use super::{Cmdlets, Connection, ContentSearch};
+
+/// A tenant as a command sees it.
+pub struct Tenant {
+    /// Cmdlet calls.
+    pub cmdlets: Arc<dyn Cmdlets>,
+    /// Mail searches.
+    pub search: Arc<dyn ContentSearch>,
+    /// The connection itself.
+    pub connection: Arc<dyn Connection>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    own_domains: OnceCell<Result<Vec<String>, Failure>>,
+}
+
+impl Tenant {
+    /// A tenant behind these ports.
+    pub fn new(
+        cmdlets: Arc<dyn Cmdlets>,
+        search: Arc<dyn ContentSearch>,
+        connection: Arc<dyn Connection>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        Self {
+            cmdlets,
+            search,
+            connection,
+            clock,
+            random,
+            own_domains: OnceCell::new(),
+        }
+    }
+
+    /// The tenant's accepted domains, in lower case. Asked once; the failure too is kept, so that
+    /// a role that may not read them costs one call a run.
+    pub async fn own_domains(&self) -> Result<&[String], &Failure> {
+        let asked = self
+            .own_domains
+            .get_or_init(|| async {
+                let reply = self.cmdlets.call(&GetAcceptedDomain.call()).await;
+                reply
+                    .map(|reply| {
+                        reply
+                            .rows
+                            .iter()
+                            .filter_map(|row| row.text("DomainName"))
+                            .map(str::to_lowercase)
+                            .collect()
+                    })
+                    .map_err(|error| error.failure())
+            })
+            .await;
+        asked.as_deref().map_err(|failure| failure)
+    }
+}

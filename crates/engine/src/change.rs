@@ -1,0 +1,299 @@
+//! A run of a command that changes something: look, apply, verify, and look again until nothing is
+//! left to do.
+
+use std::collections::HashMap;
+
+use commands::{Item, Outcome, Plan, Settled, Step};
+use kernel::{ErrorKind, Failure, failure::code};
+use serde_json::Value;
+
+use crate::{PlanView, Progress, Run, RunResult, steps::Stepped};
+
+/// How often an item may be tried before its last failure stands.
+const ATTEMPTS: usize = 3;
+/// Rounds of looking after which something must be wrong with the command.
+const MAX_ROUNDS: usize = 1000;
+
+/// What a run knows so far.
+#[derive(Default)]
+struct State {
+    settled: Settled,
+    warnings: Vec<String>,
+    plan: PlanView,
+    total: Option<usize>,
+}
+
+impl Run<'_> {
+    /// Drives the command to its end. An error only when the ledger fails before anything is sent.
+    pub(crate) async fn change(&self) -> Result<RunResult, Failure> {
+        let mut state = State::default();
+        let failed = self.rounds(&mut state).await?;
+        let mut result = RunResult::begin(self.id, self.request, self.definition);
+        (result.path, result.why) = self.path();
+        result.simulated = self.tenant.cmdlets.is_simulated();
+        result.cancelled = self.cancel.is_cancelled();
+        let input = self.command.input();
+        let items = in_input_order(state.settled.items, &input);
+        let summary = self.command.summary(&items);
+        result.result = summary.table;
+        result.key_fields = summary.key_fields;
+        result.raw_data = self.command.raw_data(&items);
+        result.warnings = state.warnings;
+        for warning in items.iter().flat_map(|item| item.warnings.iter()) {
+            if !result.warnings.contains(warning) {
+                result.warnings.push(warning.clone());
+            }
+        }
+        if self.request.dry_run {
+            result.plan = Some(state.plan);
+        }
+        result.end_change(&items, failed, self.definition);
+        Ok(result)
+    }
+
+    /// Looks and applies, round after round. Gives the failure that ended the run early, if any.
+    async fn rounds(&self, state: &mut State) -> Result<Option<Failure>, Failure> {
+        for round in 0..MAX_ROUNDS {
+            let looked = tokio::select! {
+                looked = self.command.look(self.tenant, &state.settled) => looked,
+                () = self.cancel.grace_over(self.clock) => Err(cancelled()),
+            };
+            let mut plan = match looked {
+                Ok(plan) => plan,
+                Err(failure) => {
+                    // What earlier rounds left open has no look to plan it again.
+                    self.give_up_open(state, &failure).await?;
+                    return Ok(Some(failure));
+                }
+            };
+            self.take(state, std::mem::take(&mut plan.settled)).await?;
+            for warning in std::mem::take(&mut plan.warnings) {
+                if !state.warnings.contains(&warning) {
+                    self.observer.warning(&warning);
+                    state.warnings.push(warning);
+                }
+            }
+            plan.steps.retain(|step| !step.items.is_empty());
+            if state.total.is_none() {
+                let planned: usize = plan.steps.iter().map(|step| step.items.len()).sum();
+                state.total = Some(planned + state.settled.items.len());
+            }
+            if plan.steps.is_empty() {
+                return Ok(None);
+            }
+            self.ledger.plan(self.id, &plan).await?;
+            if self.request.dry_run && !plan.steps.iter().all(|step| step.prepares) {
+                state.plan = PlanView::of(&plan);
+                return Ok(None);
+            }
+            if self.request.dry_run {
+                state.plan.note_prepared(&plan);
+            }
+            self.apply_round(state, &plan, round).await?;
+        }
+        Err(Failure::internal(
+            "the command never comes to an end of looking",
+        ))
+    }
+
+    /// Applies the steps of one plan and takes in what became of them.
+    async fn apply_round(
+        &self,
+        state: &mut State,
+        plan: &Plan,
+        round: usize,
+    ) -> Result<(), Failure> {
+        let (steps, refused) = self.admitted(state, plan);
+        self.take(state, refused).await?;
+        let total = state.total;
+        let before = state.settled.items.len();
+        let stepped = self.run_steps(&steps, before, total).await?;
+        for Stepped {
+            step,
+            settled,
+            failure,
+            made,
+        } in stepped
+        {
+            self.take(state, settled).await?;
+            state.settled.history.push(commands::History {
+                step,
+                failure,
+                made,
+            });
+        }
+        if round + 1 == MAX_ROUNDS {
+            let failure = Failure::internal("the command never comes to an end of looking");
+            self.give_up_open(state, &failure).await?;
+        }
+        Ok(())
+    }
+
+    /// The steps that may be applied, and the items that may not: the run is cancelled, the facts
+    /// differ from what the caller expects, or they were tried often enough.
+    fn admitted(&self, state: &State, plan: &Plan) -> (Vec<Step>, Vec<Item>) {
+        let mut attempts: HashMap<&str, usize> = HashMap::new();
+        for attempt in &state.settled.history {
+            for item in &attempt.step.items {
+                *attempts.entry(item.key.as_str()).or_default() += 1;
+            }
+        }
+        let mut refused = Vec::new();
+        let mut steps = Vec::new();
+        for step in &plan.steps {
+            let held = if self.cancel.is_cancelled() {
+                Some(cancelled())
+            } else {
+                self.unexpected(step)
+            };
+            let mut step = step.clone();
+            step.items.retain(|item| {
+                let tried = attempts.get(item.key.as_str()).copied().unwrap_or(0);
+                let why = held.clone().or_else(|| {
+                    (tried >= ATTEMPTS).then(|| {
+                        state
+                            .settled
+                            .last_failure(&item.key)
+                            .cloned()
+                            .unwrap_or_else(not_there)
+                    })
+                });
+                match why {
+                    None => true,
+                    Some(failure) => {
+                        refused.push(given_up(&item.key, &item.input, failure));
+                        false
+                    }
+                }
+            });
+            if !step.items.is_empty() {
+                steps.push(step);
+            }
+        }
+        (steps, refused)
+    }
+
+    /// Whether the facts of a step differ from what the caller said to expect.
+    fn unexpected(&self, step: &Step) -> Option<Failure> {
+        let expect = &self.request.expect;
+        let query = step.facts.get("query").and_then(Value::as_str);
+        let hits = step.facts.get("hits").and_then(Value::as_u64);
+        let differs = |message: String| {
+            Failure::new(ErrorKind::Conflict, code::EXPECTATION, message)
+                .status(409)
+                .hint("look at the search again before you act on it")
+        };
+        if let Some(wanted) = &expect.query
+            && query != Some(wanted.as_str())
+        {
+            return Some(differs(format!(
+                "the query is `{}`, not the expected `{wanted}`",
+                query.unwrap_or("unknown")
+            )));
+        }
+        if let Some(limit) = expect.at_most
+            && hits.is_none_or(|hits| hits > limit)
+        {
+            let found = hits.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
+            return Some(differs(format!(
+                "{found} hits, more than the expected {limit}"
+            )));
+        }
+        None
+    }
+
+    /// Ends every item that was tried and is not settled.
+    async fn give_up_open(&self, state: &mut State, failure: &Failure) -> Result<(), Failure> {
+        let mut open: Vec<Item> = Vec::new();
+        for attempt in &state.settled.history {
+            for item in &attempt.step.items {
+                let known = state.settled.item(&item.key).is_some()
+                    || open.iter().any(|other| other.key == item.key);
+                if !known {
+                    let why = attempt.failure.clone().unwrap_or_else(|| failure.clone());
+                    open.push(given_up(&item.key, &item.input, why));
+                }
+            }
+        }
+        self.take(state, open).await
+    }
+
+    /// Records settled items and tells the observer.
+    async fn take(&self, state: &mut State, items: Vec<Item>) -> Result<(), Failure> {
+        let fresh: Vec<Item> = items
+            .into_iter()
+            .filter(|item| state.settled.item(&item.key).is_none())
+            .collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        self.ledger.settle(self.id, &fresh).await?;
+        for item in &fresh {
+            self.observer.item(item);
+        }
+        state.settled.items.extend(fresh);
+        self.observer.progress(Progress {
+            done: state.settled.items.len(),
+            total: state.total,
+        });
+        Ok(())
+    }
+}
+
+/// An item that is not tried any more: the outcome says what the last failure means for it.
+pub(crate) fn given_up(key: &str, input: &str, failure: Failure) -> Item {
+    use kernel::Happened;
+    if matches!(failure.kind, ErrorKind::Cancelled) || failure.code == code::EXPECTATION {
+        return Item::failed(key, input, Outcome::NotAttempted, failure);
+    }
+    match failure.happened {
+        Happened::NotSent => Item::failed(key, input, Outcome::NotAttempted, failure),
+        Happened::Refused => Item::failed(key, input, Outcome::Rejected, failure),
+        // Reading back has shown that it did not take effect, else it would not be open.
+        Happened::MaybeSent | Happened::Unreadable => {
+            Item::failed(key, input, Outcome::Rejected, failure)
+        }
+    }
+}
+
+fn not_there() -> Failure {
+    Failure::new(
+        ErrorKind::Conflict,
+        code::REFUSED,
+        "the service answered success, but reading back does not show the change",
+    )
+    .status(409)
+    .happened(kernel::Happened::Refused)
+}
+
+pub(crate) fn cancelled() -> Failure {
+    Failure::new(
+        ErrorKind::Cancelled,
+        code::CANCELLED,
+        "the run was cancelled before this item",
+    )
+}
+
+/// Items settle in any order; people read them in the order in which they gave them.
+fn in_input_order(mut items: Vec<Item>, input: &Value) -> Vec<Item> {
+    let mut position: HashMap<&str, usize> = HashMap::new();
+    let lists = input
+        .as_object()
+        .into_iter()
+        .flat_map(|object| object.values());
+    for text in lists
+        .filter_map(Value::as_array)
+        .flatten()
+        .filter_map(Value::as_str)
+    {
+        let next = position.len();
+        position.entry(text).or_insert(next);
+    }
+    items.sort_by_key(|item| {
+        position
+            .get(item.input.as_str())
+            .copied()
+            .unwrap_or(usize::MAX)
+    });
+    items
+}

@@ -1,0 +1,33 @@
+//! What every way in hands to the engine.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A request to run a command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRequest {
+    /// The command's id.
+    pub command: String,
+    /// Its input, parameter by parameter.
+    pub input: Map<String, Value>,
+    /// The name of the connection.
+    pub connection: String,
+    /// Only say what would be done.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Hand rows to the observer and keep none, so that memory does not grow with them.
+    #[serde(default)]
+    pub stream: bool,
+    /// What the caller believes of the search it is about to act on.
+    #[serde(default)]
+    pub expect: Expect,
+}
+
+/// Expectations that are checked against the facts of each step before it is applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expect {
+    /// The query.
+    pub query: Option<String>,
+    /// No more hits than this.
+    pub at_most: Option<u64>,
+}
