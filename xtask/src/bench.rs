@@ -10,6 +10,7 @@ use crate::{
     chore::Workspace,
     measure::Options,
     report::{Report, Row},
+    tools,
 };
 
 /// What a measure is given.
@@ -58,6 +59,7 @@ const MEASURES: &[Measure] = &[
 pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
     let known: Vec<_> = MEASURES.iter().map(|measure| measure.id).collect();
     options.check(&known)?;
+    workspace.step("Debian packages", || tools::debian(workspace))?;
     let mut binary = PathBuf::new();
     workspace.step("build", || {
         binary = workspace.binary(!options.smoke)?;

@@ -17,7 +17,7 @@ pub type Generated = (PathBuf, String);
 
 /// One maker of generated files.
 struct Generator {
-    /// What it makes, for messages.
+    /// What it makes, for messages and `--only`.
     name: &'static str,
     /// A folder in which every file is its own: what it does not make any more is removed.
     owns: Option<&'static str>,
@@ -28,20 +28,24 @@ struct Generator {
 /// Every maker. A new one is a module and a line here.
 const GENERATORS: &[Generator] = &[
     Generator {
-        name: "error pages",
+        name: "errors",
         owns: Some(errors::FOLDER),
         make: errors::make,
     },
     Generator {
-        name: "configuration schema",
+        name: "schema",
         owns: None,
         make: schema::make,
     },
 ];
 
 /// Writes what differs and removes what is left over.
-pub fn write(workspace: &Workspace) -> anyhow::Result<()> {
-    let changes = changes(workspace)?;
+pub fn write(workspace: &Workspace, only: Option<&str>) -> anyhow::Result<()> {
+    let names: Vec<_> = GENERATORS.iter().map(|generator| generator.name).collect();
+    if let Some(only) = only.filter(|only| !names.contains(only)) {
+        bail!("nothing makes `{only}`; there are {}", names.join(", "));
+    }
+    let changes = changes(workspace, only)?;
     for change in &changes {
         let path = workspace.root.join(change.path());
         match change {
@@ -61,7 +65,7 @@ pub fn write(workspace: &Workspace) -> anyhow::Result<()> {
 
 /// Fails, naming the files, when writing would change any.
 pub fn check(workspace: &Workspace) -> anyhow::Result<()> {
-    let changes = changes(workspace)?;
+    let changes = changes(workspace, None)?;
     if changes.is_empty() {
         return Ok(());
     }
@@ -97,9 +101,10 @@ impl std::fmt::Display for Change {
     }
 }
 
-fn changes(workspace: &Workspace) -> anyhow::Result<Vec<Change>> {
+fn changes(workspace: &Workspace, only: Option<&str>) -> anyhow::Result<Vec<Change>> {
     let mut all = Vec::new();
-    for generator in GENERATORS {
+    let wanted = |name| only.is_none_or(|only| only == name);
+    for generator in GENERATORS.iter().filter(|generator| wanted(generator.name)) {
         let files =
             (generator.make)(workspace).with_context(|| format!("making {}", generator.name))?;
         all.extend(compare(&workspace.root, generator.owns, files)?);

@@ -17,6 +17,7 @@ const USAGE: &str = "cargo xtask <chore>
 
   test                everything that a change must pass; the test runner's summary comes last
   generate [--check]  write the generated files, or fail when one is not what it would be
+  generate --only NAME             write those of one maker
   bench [--smoke] [--only ID]...   measure speed and memory, write docs/bench.md
   soak [--smoke] [--only ID]...    the long counts, write docs/soak.md
 
@@ -38,7 +39,8 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["test"] => test::run_all(&workspace),
-        ["generate"] => generate::write(&workspace),
+        ["generate"] => generate::write(&workspace, None),
+        ["generate", "--only", name] => generate::write(&workspace, Some(name)),
         ["generate", "--check"] => generate::check(&workspace),
         ["bench", rest @ ..] => bench::run(&workspace, &measure::Options::parse(rest)?),
         ["soak", rest @ ..] => soak::run(&workspace, &measure::Options::parse(rest)?),

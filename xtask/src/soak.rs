@@ -8,6 +8,7 @@ use crate::{
     chore::Workspace,
     measure::Options,
     report::{Report, Row},
+    tools,
 };
 
 /// What a count is given.
@@ -37,6 +38,7 @@ const COUNTS: &[Count] = &[Count {
 pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
     let known: Vec<_> = COUNTS.iter().map(|count| count.id).collect();
     options.check(&known)?;
+    workspace.step("Debian packages", || tools::debian(workspace))?;
     let soak = Soak {
         workspace,
         smoke: options.smoke,
