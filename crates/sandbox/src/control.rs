@@ -190,11 +190,9 @@ pub(crate) fn clock(world: &World) -> Value {
 /// The whole state of the tenant.
 pub(crate) fn state(world: &World) -> Value {
     let now = world.clock.now();
-    let mut value = lock(&world.tenant).state(now);
-    if let Some(object) = value.as_object_mut() {
-        object.insert("now".to_owned(), seven_digits(now, "Z").into());
-    }
-    value
+    let mut tenant = lock(&world.tenant);
+    tenant.advance(now);
+    tenant.state(now)
 }
 
 /// Changes the named settings and keeps the others.

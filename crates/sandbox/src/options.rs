@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use kernel::Clock;
 use serde::{Deserialize, Serialize};
 
-use crate::fault::Script;
 pub use crate::tenant::{ComplianceMode, Plan};
+use crate::{fault::Script, tenant};
 
 /// What a sandbox is started with.
 #[derive(Debug, Clone)]
@@ -167,6 +167,12 @@ pub struct Settings {
     pub hidden_parameter: HiddenParameter,
     /// Whether `ResultSize` cuts the rows.
     pub result_size_honoured: bool,
+    /// The most values of one allow/block list call; null is no cap.
+    pub values_per_call: Option<usize>,
+    /// What `AllowSender` does when a message is released over this wire.
+    pub allow_sender: AllowSender,
+    /// Whether one unknown identity keeps a release of several from releasing any.
+    pub release_all_or_nothing: bool,
     /// A text that comes as a warning with every answer.
     pub standing_warning: Option<String>,
     /// How long a token lasts, in seconds.
@@ -179,6 +185,19 @@ pub struct Settings {
     pub token_error: Option<u32>,
     /// Whether requests are logged.
     pub log: bool,
+}
+
+/// What `AllowSender` does in a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AllowSender {
+    /// The message is released, and then the call fails.
+    #[default]
+    FailsAfter,
+    /// The call fails before the message is released.
+    FailsBefore,
+    /// It works.
+    Works,
 }
 
 /// [`ComplianceMode`] as a setting.
@@ -212,6 +231,7 @@ impl Default for Settings {
             "Data Investigator",
         ];
         let roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
+        let switches = tenant::Switches::default();
         Self {
             delay_ms: 0,
             concurrency: 0,
@@ -229,6 +249,9 @@ impl Default for Settings {
             denied_body: DeniedBody::default(),
             hidden_parameter: HiddenParameter::default(),
             result_size_honoured: true,
+            values_per_call: switches.values_per_call,
+            allow_sender: AllowSender::default(),
+            release_all_or_nothing: switches.release_all_or_nothing,
             standing_warning: None,
             token_seconds: 3599,
             device_interval: 5,

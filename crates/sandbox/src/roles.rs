@@ -236,6 +236,27 @@ mod tests {
     }
 
     #[test]
+    fn every_role_that_a_cmdlet_names_is_held_by_somebody() {
+        let held: BTreeSet<&str> = GRANTS
+            .iter()
+            .flat_map(|g| g.roles.iter().copied())
+            .collect();
+        for spec in crate::tenant::CMDLETS {
+            let hidden = spec
+                .parameters
+                .iter()
+                .filter_map(|parameter| parameter.role);
+            for role in spec.roles.iter().copied().chain(hidden) {
+                assert!(
+                    held.contains(role),
+                    "nobody can hold `{role}` of {}",
+                    spec.name
+                );
+            }
+        }
+    }
+
+    #[test]
     fn only_the_data_investigator_has_all_three_of_a_purge_with_preview() {
         let all = |grant: &&Grant| {
             ["Compliance Search", "Preview", "Search And Purge"]

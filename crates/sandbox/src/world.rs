@@ -15,7 +15,7 @@ use crate::{
     entra::grants::Grants,
     fault::Faults,
     journal::{Journal, Record},
-    options::{Options, Settings},
+    options::{AllowSender, Options, Settings},
     paging::Cursors,
     tenant::{self, Tenant},
 };
@@ -78,7 +78,7 @@ impl World {
         );
         let mut key = [0; 32];
         SystemRandom.fill(&mut key);
-        Self {
+        let world = Self {
             directory: Mutex::new(Directory::new(options, &ids, &tenant.company)),
             ids,
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
@@ -94,7 +94,9 @@ impl World {
             in_flight: AtomicUsize::new(0),
             next_back_end: AtomicUsize::new(0),
             clock,
-        }
+        };
+        world.set_settings(options.settings.clone());
+        world
     }
 
     /// A copy of the settings in force.
@@ -110,6 +112,11 @@ impl World {
             let options = tenant.options_mut();
             options.compliance = settings.compliance.into();
             options.lag = Duration::from_millis(settings.lag_ms);
+            let switches = tenant.switches_mut();
+            switches.values_per_call = settings.values_per_call;
+            switches.allow_sender = settings.allow_sender == AllowSender::Works;
+            switches.allow_sender_fails_first = settings.allow_sender == AllowSender::FailsBefore;
+            switches.release_all_or_nothing = settings.release_all_or_nothing;
         }
         *lock(&self.settings) = settings;
     }

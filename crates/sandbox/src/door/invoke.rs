@@ -272,6 +272,7 @@ fn run(
         now,
     };
     let mut tenant = lock(&wire.world.tenant);
+    tenant.advance(now);
     match strike.map(|strike| (strike.kind, strike.seconds)) {
         Some((FaultKind::RowVanishes, _)) => {
             tenant.disturb(prepared.spec.name, true, now);
