@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt, stream};
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::Frame;
@@ -62,18 +62,27 @@ pub(crate) async fn whole(response: Answer) -> (http::response::Parts, Bytes) {
     (parts, bytes)
 }
 
+/// Some bytes, which are on their way before `last` is looked at: a connection that fails while
+/// they are still buffered would send nothing at all.
+fn sent_before(bytes: Bytes, last: Option<io::Error>) -> Body {
+    let head = stream::iter([Ok(Frame::data(bytes))]);
+    let tail = stream::once(async move {
+        tokio::task::yield_now().await;
+        last
+    });
+    let tail = tail.filter_map(|last| std::future::ready(last.map(Err)));
+    StreamBody::new(head.chain(tail)).boxed_unsync()
+}
+
 /// Some bytes, and then the connection dies.
 pub(crate) fn breaking(bytes: Bytes) -> Body {
-    let broken = Err(io::Error::new(
-        io::ErrorKind::ConnectionReset,
-        "reset by a fault",
-    ));
-    StreamBody::new(stream::iter([Ok(Frame::data(bytes)), broken])).boxed_unsync()
+    let broken = io::Error::new(io::ErrorKind::ConnectionReset, "reset by a fault");
+    sent_before(bytes, Some(broken))
 }
 
 /// Some bytes, of which the header has promised more.
-pub(crate) fn unsized_body(bytes: Bytes) -> Body {
-    StreamBody::new(stream::iter([Ok(Frame::data(bytes))])).boxed_unsync()
+pub(crate) fn cut_short(bytes: Bytes) -> Body {
+    sent_before(bytes, None)
 }
 
 /// A body that begins as given and then repeats a piece for ever.

@@ -82,7 +82,7 @@ pub(crate) async fn after(
         (FaultKind::TruncatedBody, _) => Ok(spoiled(answer, |bytes| {
             (
                 Some(bytes.len() + 1),
-                body::unsized_body(bytes.slice(..bytes.len() / 2)),
+                body::cut_short(bytes.slice(..bytes.len() / 2)),
             )
         })
         .await),

@@ -1,0 +1,8 @@
+//! The sandbox seen from outside: a raw HTTP client over loopback.
+
+mod control;
+mod door;
+mod faults;
+mod intercept;
+mod lab;
+mod sign_in;
