@@ -41,8 +41,8 @@ pub(crate) struct Bound {
     /// `Confirm` as given.
     pub(crate) confirm: Option<bool>,
     pub(crate) what_if: bool,
-    /// `ResultSize`, when the cmdlet has it and it was given: `None` inside is `Unlimited`.
-    pub(crate) result_size: Option<Option<usize>>,
+    /// `ResultSize`, when the cmdlet has it, it was given, and it is a number.
+    pub(crate) result_size: Option<usize>,
 }
 
 /// Binds `given` to the cmdlet, for a caller with these roles.
@@ -93,7 +93,7 @@ pub(crate) fn bind(
         }
         let value = coerced(spec, parameter, value)?;
         if parameter.kind == Kind::Size && parameter.name == "ResultSize" {
-            bound.result_size = Some(value.as_u64().and_then(|size| usize::try_from(size).ok()));
+            bound.result_size = value.as_u64().and_then(|size| usize::try_from(size).ok());
         }
         bound.parameters.insert(name.clone(), value);
     }

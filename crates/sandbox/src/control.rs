@@ -124,7 +124,7 @@ fn route(world: &Arc<World>, method: &Method, path: &str, bytes: &[u8]) -> Answe
             lock(&world.grants).challenge = None;
             done(&json!({}))
         }
-        ("POST", "/device-code/approve") => with(bytes, |wish: Decide| decide(world, wish)),
+        ("POST", "/device-code/approve") => with(bytes, |wish: Decide| decide(world, &wish)),
         ("POST", "/certificates") => with(bytes, |wish: Certificate| {
             lock(&world.directory)
                 .certificates
@@ -211,7 +211,7 @@ pub(crate) fn change_settings(
     Ok(())
 }
 
-fn decide(world: &World, wish: Decide) -> Result<Value, String> {
+fn decide(world: &World, wish: &Decide) -> Result<Value, String> {
     let decision = if wish.approve {
         let directory = lock(&world.directory);
         let account = match &wish.username {

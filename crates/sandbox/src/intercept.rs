@@ -142,14 +142,13 @@ impl Authority {
         });
         let key = KeyPair::generate().map_err(broken)?;
         let issuer = CertifiedIssuer::self_signed(params, key).map_err(broken)?;
-        let (folder, own_folder) = match folder {
-            Some(folder) => (folder.to_owned(), None),
-            None => {
-                let name = format!("mailcordon-sandbox-{}", crate::directory::random_text(16));
-                let folder = std::env::temp_dir().join(name);
-                private_folder(&folder)?;
-                (folder.clone(), Some(folder))
-            }
+        let (folder, own_folder) = if let Some(folder) = folder {
+            (folder.to_owned(), None)
+        } else {
+            let name = format!("mailcordon-sandbox-{}", crate::directory::random_text(16));
+            let folder = std::env::temp_dir().join(name);
+            private_folder(&folder)?;
+            (folder.clone(), Some(folder))
         };
         let file = folder.join("mailcordon-sandbox-ca.pem");
         write_private(&file, issuer.pem().as_bytes())?;
@@ -272,8 +271,8 @@ fn connect(
         None
     };
     let answer = if let Some(place) = found {
-        let sent = send.try_send((host, place, hyper::upgrade::on(request)));
-        if sent.is_ok() {
+        let handed = send.try_send((host, place, hyper::upgrade::on(request)));
+        if handed.is_ok() {
             body::empty(200)
         } else {
             body::empty(503)

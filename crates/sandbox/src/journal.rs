@@ -28,6 +28,10 @@ pub struct AppliedFault {
 
 /// One request.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent fact of a request"
+)]
 pub struct Entry {
     /// Requests are numbered as they come in, from 1.
     pub seq: u64,

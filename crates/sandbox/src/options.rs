@@ -134,6 +134,10 @@ pub enum HiddenParameter {
 /// members change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent switch"
+)]
 pub struct Settings {
     /// Milliseconds that every call of the wire takes.
     pub delay_ms: u64,

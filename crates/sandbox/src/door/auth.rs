@@ -144,9 +144,7 @@ pub(crate) fn unauthorized(
     if let Some(wanted) = challenge {
         let claims = json!({"access_token": {"nbf": {"essential": true, "value": wanted}}});
         let claims = STANDARD.encode(claims.to_string());
-        value.push_str(&format!(
-            ", error=\"insufficient_claims\", claims=\"{claims}\""
-        ));
+        value = format!("{value}, error=\"insufficient_claims\", claims=\"{claims}\"");
     } else {
         value.push_str(", error=\"invalid_token\"");
     }

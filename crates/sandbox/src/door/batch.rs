@@ -1,5 +1,7 @@
 //! `$batch`: up to ten calls in one request.
 
+use std::fmt::Write;
+
 use http::header;
 use serde_json::{Map, Value, json};
 
@@ -62,15 +64,12 @@ async fn inner(wire: &Wire<'_>, session: &Session, one: &Value) -> Value {
     let id = one.get("id").cloned().unwrap_or(Value::Null);
     let url = one.get("url").and_then(Value::as_str).unwrap_or_default();
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    let mut record = wire.world.record(match wire.entrance.service {
-        crate::cmdlet::Service::Exchange => "exchange",
-        crate::cmdlet::Service::Compliance => "compliance",
-    });
-    record.entry.method = "POST".to_owned();
-    record.entry.path = "$batch/InvokeCommand".to_owned();
+    let mut record = wire.world.record(super::name(wire.entrance.service));
+    "POST".clone_into(&mut record.entry.method);
+    "$batch/InvokeCommand".clone_into(&mut record.entry.path);
     record.entry.caller = Some(session.caller.name.clone());
-    let named = path.rsplit('/').next().unwrap_or_default();
-    let answer = if named.eq_ignore_ascii_case("InvokeCommand") {
+    let tail = path.rsplit('/').next().unwrap_or_default();
+    let answer = if tail.eq_ignore_ascii_case("InvokeCommand") {
         let shape = Shape::new(query, &headers(one, wire));
         let bytes = one.get("body").map(Value::to_string).unwrap_or_default();
         match invoke::prepare(wire, session, bytes.as_bytes(), shape, &mut record) {
@@ -81,7 +80,7 @@ async fn inner(wire: &Wire<'_>, session: &Session, one: &Value) -> Value {
         body::empty(404)
     };
     record.entry.status = Some(answer.status().as_u16());
-    let (parts, bytes) = body::whole(answer).await;
+    let (head, bytes) = body::whole(answer).await;
     let names = [
         "content-type",
         "x-warnings",
@@ -91,12 +90,12 @@ async fn inner(wire: &Wire<'_>, session: &Session, one: &Value) -> Value {
     let headers: Map<String, Value> = names
         .iter()
         .filter_map(|name| {
-            let value = parts.headers.get(*name)?.to_str().ok()?;
+            let value = head.headers.get(*name)?.to_str().ok()?;
             Some(((*name).to_owned(), value.into()))
         })
         .collect();
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    json!({"id": id, "status": parts.status.as_u16(), "headers": headers, "body": body})
+    json!({"id": id, "status": head.status.as_u16(), "headers": headers, "body": body})
 }
 
 /// The inner request's `Prefer`, else the outer's.
@@ -125,10 +124,11 @@ fn multipart(responses: &[Value]) -> String {
         let status = response.get("status").and_then(Value::as_u64).unwrap_or(0);
         let body = response.get("body").filter(|body| !body.is_null());
         let body = body.map(Value::to_string).unwrap_or_default();
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "--{BOUNDARY}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\nHTTP/1.1 {status} \r\nContent-Type: application/json\r\n\r\n{body}\r\n"
-        ));
+        );
     }
-    out.push_str(&format!("--{BOUNDARY}--\r\n"));
+    let _ = write!(out, "--{BOUNDARY}--\r\n");
     out
 }

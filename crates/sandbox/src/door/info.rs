@@ -9,7 +9,7 @@ use crate::{
     tenant::CMDLETS,
 };
 
-/// EXOModuleFile: the cmdlets that exist for the caller.
+/// `EXOModuleFile`: the cmdlets that exist for the caller.
 pub(crate) fn module_file(wire: &Wire<'_>, session: &Session) -> Answer {
     let names: Vec<&str> = CMDLETS
         .iter()
@@ -31,7 +31,7 @@ pub(crate) fn module_file(wire: &Wire<'_>, session: &Session) -> Answer {
     )
 }
 
-/// EXOBanner.
+/// `EXOBanner`.
 pub(crate) fn banner(wire: &Wire<'_>) -> Answer {
     body::json(
         200,

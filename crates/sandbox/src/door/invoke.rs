@@ -1,4 +1,6 @@
-//! InvokeCommand: from the bytes of a call to the bytes of its answer.
+//! `InvokeCommand`: from the bytes of a call to the bytes of its answer.
+
+use std::fmt::Write;
 
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
@@ -329,7 +331,7 @@ fn rows(
     };
     let mut size = prepared.shape.page.unwrap_or(standard);
     if settings.result_size_honoured
-        && let Some(Some(limit)) = bound.result_size
+        && let Some(limit) = bound.result_size
     {
         size = size.min(limit);
     }
@@ -406,7 +408,7 @@ fn ascii(text: &str) -> String {
         } else {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                let _ = write!(out, "\\u{unit:04x}");
             }
         }
     }

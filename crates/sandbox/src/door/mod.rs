@@ -53,6 +53,14 @@ pub(crate) struct Wire<'a> {
     pub(crate) server: &'static str,
 }
 
+/// The name of a service in the log.
+fn name(service: Service) -> &'static str {
+    match service {
+        Service::Exchange => "exchange",
+        Service::Compliance => "compliance",
+    }
+}
+
 /// A duration in whole milliseconds.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -73,11 +81,7 @@ pub(crate) async fn serve(
     reset: &ResetSwitch,
     request: Request<Incoming>,
 ) -> Result<Answer, Gone> {
-    let endpoint = match entrance.service {
-        Service::Exchange => "exchange",
-        Service::Compliance => "compliance",
-    };
-    let mut record = world.record(endpoint);
+    let mut record = world.record(name(entrance.service));
     let began = world.clock.elapsed();
     let (parts, incoming) = request.into_parts();
     record.entry.method = parts.method.to_string();
@@ -88,7 +92,7 @@ pub(crate) async fn serve(
         .and_then(|value| uuid::Uuid::try_parse(value.to_str().ok()?).ok())
         .map(|id| id.to_string());
     let server = paging::server(world, &parts.headers);
-    let served = route(
+    let routed = route(
         world,
         entrance,
         server,
@@ -99,7 +103,7 @@ pub(crate) async fn serve(
     )
     .await;
     record.entry.took_ms = millis(world.clock.elapsed().saturating_sub(began));
-    let mut answer = served?;
+    let mut answer = routed?;
     if record
         .entry
         .fault

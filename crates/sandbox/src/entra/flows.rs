@@ -26,7 +26,7 @@ struct Wanted {
     /// The audience as the client wrote it.
     audience: String,
     resource: Resource,
-    /// Every scope but the three of OpenID ends in `/.default`.
+    /// Every scope but the three of `OpenID` ends in `/.default`.
     default: bool,
     offline: bool,
     openid: bool,
@@ -272,7 +272,7 @@ fn user_tokens(
         let about = match number {
             65_001 => client_id.to_owned(),
             50_076 | 50_079 => wanted.audience.clone(),
-            _ => account.upn.clone(),
+            _ => account.upn,
         };
         return Err(refused(number, about));
     }
@@ -330,7 +330,7 @@ fn wanted(world: &World, form: &Form) -> Result<Wanted, Refused> {
     Err(refused(900_144, "scope"))
 }
 
-/// Exactly one resource, and any of the three scopes of OpenID, in any order.
+/// Exactly one resource, and any of the three scopes of `OpenID`, in any order.
 fn wanted_scope(world: &World, scope: &str) -> Result<Wanted, Refused> {
     let (mut offline, mut openid, mut default) = (false, false, true);
     let mut audience: Option<String> = None;

@@ -39,7 +39,7 @@ pub(crate) async fn serve(
     let segments: Vec<String> = path
         .split('/')
         .filter(|segment| !segment.is_empty())
-        .map(|segment| form::decode(segment))
+        .map(form::decode)
         .collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let post = parts.method == Method::POST;
