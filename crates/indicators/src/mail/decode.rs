@@ -82,16 +82,13 @@ fn quoted_printable(body: &[u8]) -> (Vec<u8>, usize) {
             let digits = after
                 .get(1..3)
                 .and_then(|pair| <[u8; 2]>::try_from(pair).ok());
-            match digits.and_then(|[high, low]| Some((hex(high)? << 4) | hex(low)?)) {
-                Some(byte) => {
-                    out.push(byte);
-                    rest = after.get(3..).unwrap_or_default();
-                }
-                None => {
-                    bad += 1;
-                    out.push(b'=');
-                    rest = after.get(1..).unwrap_or_default();
-                }
+            if let Some(byte) = digits.and_then(|[high, low]| Some((hex(high)? << 4) | hex(low)?)) {
+                out.push(byte);
+                rest = after.get(3..).unwrap_or_default();
+            } else {
+                bad += 1;
+                out.push(b'=');
+                rest = after.get(1..).unwrap_or_default();
             }
         }
         out.extend_from_slice(rest);

@@ -28,7 +28,7 @@ pub(super) struct Head {
 }
 
 /// What the header fields of a message say about who sent it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct MailHead {
     pub senders: Vec<(SenderHeader, String, Option<String>)>,
     pub message_id: Option<String>,
@@ -98,10 +98,8 @@ fn read(headers: &[Header<'_>]) -> Head {
                 }
             }
             HeaderName::ContentDisposition => disposition(&mut head, &header.value),
-            HeaderName::ContentTransferEncoding => {
-                if head.encoding.is_empty() {
-                    head.encoding = encoding(header.value.as_text().unwrap_or_default());
-                }
+            HeaderName::ContentTransferEncoding if head.encoding.is_empty() => {
+                head.encoding = encoding(header.value.as_text().unwrap_or_default());
             }
             HeaderName::ContentLocation => keep_first(&mut head.base, header.value.as_text()),
             HeaderName::Other(name) if name.eq_ignore_ascii_case("content-base") => {

@@ -30,6 +30,22 @@ const INLINE: [&[u8]; 26] = [
     b"sup", b"tt", b"u", b"wbr",
 ];
 
+/// Attributes that matter, in lower case as the tokenizer gives them.
+const READ: [&[u8]; 12] = [
+    b"href",
+    b"src",
+    b"action",
+    b"formaction",
+    b"content",
+    b"http-equiv",
+    b"data",
+    b"srcdoc",
+    b"background",
+    b"poster",
+    b"xlink:href",
+    b"originalsrc",
+];
+
 /// Reads a page.
 pub(super) fn read(html: &str) -> Page {
     let mut page = Page::default();
@@ -51,6 +67,7 @@ fn read_into(html: &str, page: &mut Page) -> Vec<String> {
         page,
         tag: Vec::new(),
         attributes: Vec::new(),
+        reads_value: false,
         raw: Raw::None,
         inner: Vec::new(),
     };
@@ -80,6 +97,8 @@ struct Reader<'a> {
     page: &'a mut Page,
     tag: Vec<u8>,
     attributes: Vec<(Vec<u8>, String)>,
+    /// Whether the value that follows belongs to an attribute that matters.
+    reads_value: bool,
     raw: Raw,
     inner: Vec<String>,
 }
@@ -93,11 +112,13 @@ impl Reader<'_> {
                 self.attributes.clear();
             }
             CallbackEvent::AttributeName { name } => {
-                self.attributes
-                    .push((name.to_ascii_lowercase(), String::new()));
+                self.reads_value = READ.iter().any(|known| known == name);
+                if self.reads_value {
+                    self.attributes.push((name.to_vec(), String::new()));
+                }
             }
             CallbackEvent::AttributeValue { value } => {
-                if let Some((_, slot)) = self.attributes.last_mut() {
+                if let Some((_, slot)) = self.attributes.last_mut().filter(|_| self.reads_value) {
                     *slot = String::from_utf8_lossy(value).into_owned();
                 }
             }
@@ -137,6 +158,9 @@ impl Reader<'_> {
             b"noscript" | b"noembed" => Raw::Html,
             _ => Raw::None,
         };
+        if self.attributes.is_empty() {
+            return;
+        }
         match tag.as_slice() {
             b"base" => {
                 if self.page.base.is_none() {
@@ -174,10 +198,11 @@ impl Reader<'_> {
         let is_refresh = self
             .attribute(b"http-equiv")
             .is_some_and(|value| value.trim().eq_ignore_ascii_case("refresh"));
-        if let Some(target) = self.attribute(b"content").filter(|_| is_refresh) {
-            if let Some(url) = refresh_target(&target) {
-                self.page.links.push((LinkSource::Refresh, url.to_owned()));
-            }
+        if is_refresh
+            && let Some(target) = self.attribute(b"content")
+            && let Some(url) = refresh_target(&target)
+        {
+            self.page.links.push((LinkSource::Refresh, url.to_owned()));
         }
     }
 
@@ -242,6 +267,7 @@ fn refresh_target(content: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::LinkSource::*;
     use super::*;
 
     fn links(html: &str) -> Vec<(LinkSource, String)> {
@@ -260,7 +286,6 @@ mod tests {
             "<noscript><a href=https://i.example>x</a></noscript>",
             "<a originalsrc=https://k.example href=https://j.example>",
         ));
-        use LinkSource::*;
         let wanted = [
             (Anchor, "https://a.example/?x=1&y=2"),
             (Area, "https://b.example"),

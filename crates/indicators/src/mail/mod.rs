@@ -15,10 +15,16 @@
 
 mod collect;
 mod decode;
+mod defense;
 mod head;
 mod html;
+mod kind;
+mod links;
+mod problems;
 mod report;
 mod resolve;
+mod scan;
+mod services;
 mod text;
 mod tree;
 mod wrapper;
@@ -47,7 +53,8 @@ pub struct Limits {
     pub text_bytes: usize,
     /// Bytes of one link.
     pub link_bytes: usize,
-    /// Bytes hashed in all. Only messages that lie inside each other can exceed the mail's size.
+    /// Bytes hashed in all; the first file always is. Messages that lie inside each other are
+    /// hashed once for each level.
     pub hashed_bytes: usize,
     /// Problems told; the rest is counted.
     pub problems: usize,

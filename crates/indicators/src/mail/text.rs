@@ -111,10 +111,10 @@ fn word_at(text: &str, start: usize, mark: usize, lines: Lines) -> (String, usiz
     {
         return (word.to_owned(), end);
     }
-    if text.get(..start).unwrap_or_default().ends_with('<') {
-        if let Some((whole, end)) = in_brackets(text, start) {
-            return (whole, end);
-        }
+    if text.get(..start).unwrap_or_default().ends_with('<')
+        && let Some((whole, end)) = in_brackets(text, start)
+    {
+        return (whole, end);
     }
     unwrapped(text, start, end)
 }
@@ -381,7 +381,7 @@ mod tests {
         );
         assert_eq!(
             urls(&format!("{long}\r\nPlease hurry"), Lines::Wrapped),
-            [long.clone()]
+            std::slice::from_ref(&long)
         );
         assert_eq!(urls(&format!("{long}\r\nyyy/zz"), Lines::Plain), [long]);
         assert_eq!(

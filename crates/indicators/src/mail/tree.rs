@@ -6,9 +6,11 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
 use super::head::{Head, HeadParser, MailHead};
+use super::kind::{is_message, is_plain};
+use super::scan::{Frame, Scan};
 use super::{Limits, Problem};
 
 /// One thing found in the tree. `body` is a range of the bytes that were walked.
@@ -47,20 +49,6 @@ pub(super) struct Start<'a> {
     pub parts: usize,
 }
 
-enum Frame {
-    Multipart {
-        boundary: Vec<u8>,
-        path: String,
-        body: usize,
-        parts: usize,
-        digest: bool,
-    },
-    Message {
-        entity: usize,
-        path: String,
-    },
-}
-
 /// What a part turned out to be, with the start of its body.
 enum Read {
     /// Its own first part starts there.
@@ -69,19 +57,10 @@ enum Read {
     Leaf(usize),
 }
 
-/// A boundary line.
-struct Hit {
-    frame: usize,
-    close: bool,
-    start: usize,
-    end: usize,
-}
-
 struct Walker<'a> {
-    bytes: &'a [u8],
+    scan: Scan<'a>,
     limits: &'a Limits,
     start: Start<'a>,
-    finder: memmem::Finder<'static>,
     frames: Vec<Frame>,
     tree: Tree,
     parts: usize,
@@ -96,10 +75,9 @@ pub(super) fn walk(
 ) -> (Tree, usize) {
     let parts = start.parts;
     let mut walker = Walker {
-        bytes,
+        scan: Scan::new(bytes),
         limits,
         start,
-        finder: memmem::Finder::new(b"\n--"),
         frames: Vec::new(),
         tree: Tree::default(),
         parts,
@@ -110,7 +88,7 @@ pub(super) fn walk(
 
 impl Walker<'_> {
     fn run(&mut self, parser: &HeadParser) {
-        let mut at = self.skip_start();
+        let mut at = self.scan.skip_start();
         loop {
             if self.parts >= self.limits.parts {
                 let path = self.start.path.to_owned();
@@ -119,8 +97,8 @@ impl Walker<'_> {
                     self.limits.parts
                 );
                 self.tree.problems.push(Problem { part: path, text });
-                self.loose(at..self.bytes.len(), self.start.path.to_owned());
-                self.close_frames(0, self.bytes.len(), false);
+                self.loose(at..self.scan.bytes.len(), self.start.path.to_owned());
+                self.close_frames(0, self.scan.bytes.len(), false);
                 return;
             }
             self.parts += 1;
@@ -142,9 +120,12 @@ impl Walker<'_> {
 
     /// Reads the part at `at` up to its body; opens a frame or records a leaf as last entity.
     fn part(&mut self, at: usize, parser: &HeadParser) -> Read {
-        let block = self.header_block(at);
+        let block = self.scan.header_block(at, &self.frames);
         let path = self.next_path();
-        let mut head = parser.read(self.slice(at..block.end.min(at + self.limits.header_bytes)));
+        let mut head = parser.read(
+            self.scan
+                .slice(at..block.end.min(at + self.limits.header_bytes)),
+        );
         if block.end - at > self.limits.header_bytes {
             let text = format!(
                 "header fields of {} bytes, only the first {} were read",
@@ -191,7 +172,7 @@ impl Walker<'_> {
             return Read::Leaf(block.body);
         }
         if head.content_type.is_empty() && self.in_digest() {
-            head.content_type = "message/rfc822".to_owned();
+            "message/rfc822".clone_into(&mut head.content_type);
         }
         if is_message(&head) && is_plain(&head.encoding) {
             if open {
@@ -213,9 +194,9 @@ impl Walker<'_> {
     fn seek(&mut self, body: usize, mut leaf: Option<usize>) -> Option<usize> {
         let mut from = body;
         loop {
-            let hit = self.next_boundary(from);
-            let end = hit.as_ref().map_or(self.bytes.len(), |hit| hit.start);
-            let content_end = self.before_break(from, end, hit.is_some());
+            let hit = self.scan.next_boundary(from, &self.frames);
+            let end = hit.as_ref().map_or(self.scan.bytes.len(), |hit| hit.start);
+            let content_end = self.scan.before_break(from, end, hit.is_some());
             match leaf.take() {
                 Some(index) => {
                     if let Some(entity) = self.tree.entities.get_mut(index) {
@@ -225,7 +206,7 @@ impl Walker<'_> {
                 None => self.outside(from..content_end),
             }
             let Some(hit) = hit else {
-                self.close_frames(0, self.bytes.len(), false);
+                self.close_frames(0, self.scan.bytes.len(), false);
                 return None;
             };
             self.close_frames(hit.frame + 1, content_end, false);
@@ -274,120 +255,6 @@ impl Walker<'_> {
         }
     }
 
-    fn next_boundary(&self, from: usize) -> Option<Hit> {
-        if !self
-            .frames
-            .iter()
-            .any(|frame| matches!(frame, Frame::Multipart { .. }))
-        {
-            return None;
-        }
-        let mut at = from;
-        if at == 0 && self.bytes.starts_with(b"--") {
-            if let Some(hit) = self.boundary_at(0) {
-                return Some(hit);
-            }
-        }
-        at = at.saturating_sub(1);
-        loop {
-            let found = self.finder.find(self.bytes.get(at..)?)?;
-            let line = at + found + 1;
-            if let Some(hit) = self.boundary_at(line) {
-                return Some(hit);
-            }
-            at = line;
-        }
-    }
-
-    /// The boundary line that starts at `start`, if it is one of an open multipart. A whole line
-    /// counts before a beginning, the innermost before the outer ones.
-    fn boundary_at(&self, start: usize) -> Option<Hit> {
-        let end = self.line_end(start);
-        let line = self.slice(start..end).strip_prefix(b"--")?.trim_ascii_end();
-        let multiparts = || {
-            self.frames
-                .iter()
-                .enumerate()
-                .rev()
-                .filter_map(|(index, frame)| match frame {
-                    Frame::Multipart { boundary, .. } => {
-                        Some((index, line.strip_prefix(&**boundary)?))
-                    }
-                    Frame::Message { .. } => None,
-                })
-        };
-        let (frame, rest) = multiparts()
-            .find(|(_, rest)| rest.is_empty() || *rest == b"--")
-            .or_else(|| multiparts().next())?;
-        Some(Hit {
-            frame,
-            close: rest.starts_with(b"--"),
-            start,
-            end,
-        })
-    }
-
-    /// The header block at `at`: its end (empty line included), the start of the body, and the
-    /// first line that is no header line.
-    fn header_block(&self, at: usize) -> Block {
-        let mut line = at;
-        let mut bad = None;
-        while line < self.bytes.len() {
-            let end = self.line_end(line);
-            let text = self.slice(line..end);
-            if text.trim_ascii().is_empty() && !text.starts_with(b" ") && !text.starts_with(b"\t") {
-                return Block {
-                    end,
-                    body: end,
-                    bad,
-                };
-            }
-            if text.starts_with(b"--") && self.boundary_at(line).is_some() {
-                return Block {
-                    end: line,
-                    body: line,
-                    bad,
-                };
-            }
-            if !is_header_line(text) {
-                if line == at {
-                    // Not one header line: the part is all body.
-                    return Block {
-                        end: at,
-                        body: at,
-                        bad: None,
-                    };
-                }
-                bad.get_or_insert(line);
-            }
-            line = end;
-        }
-        Block {
-            end: self.bytes.len(),
-            body: self.bytes.len(),
-            bad,
-        }
-    }
-
-    /// Past a byte order mark, empty lines and the envelope line of an mbox file.
-    fn skip_start(&self) -> usize {
-        let mut at = if self.bytes.starts_with(b"\xEF\xBB\xBF") {
-            3
-        } else {
-            0
-        };
-        while at < self.bytes.len() {
-            let end = self.line_end(at);
-            let line = self.slice(at..end);
-            let envelope = line.starts_with(b"From ") || line.starts_with(b">From ");
-            if !line.trim_ascii().is_empty() && !envelope {
-                break;
-            }
-            at = end;
-        }
-        at
-    }
-
     /// Gives the fields of a message's first part to the message.
     fn place_mail(&mut self, head: &mut Head) {
         match self.frames.last() {
@@ -428,12 +295,11 @@ impl Walker<'_> {
     /// Text before the first part or after the last one is shown by no program; it matters here
     /// only where it holds a link.
     fn outside(&mut self, range: Range<usize>) {
-        if memmem::find(self.slice(range.clone()), b"://").is_some() {
+        if memmem::find(self.scan.slice(range.clone()), b"://").is_some() {
             let path = self
                 .frames
                 .last()
-                .map(Frame::path)
-                .unwrap_or(self.start.path)
+                .map_or(self.start.path, Frame::path)
                 .to_owned();
             self.loose(range, path);
         }
@@ -482,40 +348,6 @@ impl Walker<'_> {
             None => self.start.path.to_owned(),
         }
     }
-
-    fn line_end(&self, start: usize) -> usize {
-        let rest = self.bytes.get(start..).unwrap_or_default();
-        memchr(b'\n', rest).map_or(self.bytes.len(), |at| start + at + 1)
-    }
-
-    /// `end` without the line break that belongs to the boundary line.
-    fn before_break(&self, from: usize, end: usize, boundary: bool) -> usize {
-        if !boundary {
-            return end;
-        }
-        let content = self.slice(from..end);
-        let content = content.strip_suffix(b"\n").unwrap_or(content);
-        let content = content.strip_suffix(b"\r").unwrap_or(content);
-        from + content.len()
-    }
-
-    fn slice(&self, range: Range<usize>) -> &[u8] {
-        self.bytes.get(range).unwrap_or_default()
-    }
-}
-
-impl Frame {
-    fn path(&self) -> &str {
-        match self {
-            Frame::Multipart { path, .. } | Frame::Message { path, .. } => path,
-        }
-    }
-}
-
-struct Block {
-    end: usize,
-    body: usize,
-    bad: Option<usize>,
 }
 
 fn join(path: &str, number: usize) -> String {
@@ -524,36 +356,4 @@ fn join(path: &str, number: usize) -> String {
     } else {
         format!("{path}.{number}")
     }
-}
-
-/// A field, the rest of one, or an mbox envelope line.
-fn is_header_line(line: &[u8]) -> bool {
-    if line.starts_with(b" ") || line.starts_with(b"\t") || line.starts_with(b">From ") {
-        return true;
-    }
-    let Some(colon) = memchr(b':', line) else {
-        return false;
-    };
-    let name = line.get(..colon).unwrap_or_default().trim_ascii_end();
-    !name.is_empty()
-        && name
-            .iter()
-            .all(|byte| byte.is_ascii_graphic() && *byte != b'<')
-}
-
-/// Whether a part is a message by its type or, for an attached file, by its name.
-pub(super) fn is_message(head: &Head) -> bool {
-    match head.content_type.as_str() {
-        "message/rfc822" | "message/global" | "message/news" => true,
-        "application/octet-stream" | "application/x-msg" | "application/eml" | "text/eml" => head
-            .name
-            .as_deref()
-            .is_some_and(|name| name.len() > 4 && name.to_ascii_lowercase().ends_with(".eml")),
-        _ => false,
-    }
-}
-
-/// Whether the bytes stand in the mail as they are.
-fn is_plain(encoding: &str) -> bool {
-    matches!(encoding, "" | "7bit" | "8bit" | "binary" | "none")
 }
