@@ -177,9 +177,8 @@ impl Settled {
 
     /// The last failure of a step that was about that item.
     pub fn last_failure(&self, key: &str) -> Option<&Failure> {
-        self.attempts(key)
-            .last()
-            .and_then(|attempt| attempt.failure.as_ref())
+        let about = |attempt: &&History| attempt.step.items.iter().any(|item| item.key == key);
+        self.history.iter().rev().find(about).and_then(|attempt| attempt.failure.as_ref())
     }
 
     /// The attempts that were about that item, oldest first.

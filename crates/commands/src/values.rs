@@ -49,7 +49,7 @@ impl Values {
             invalid: Vec::new(),
             warnings: Vec::new(),
         };
-        let mut seen = std::collections::HashMap::new();
+        let mut seen: std::collections::HashMap<String, String> = std::collections::HashMap::new();
         let mut seen_invalid = std::collections::HashSet::new();
         for value in &self.0 {
             let Value::String(text) = value else {
