@@ -29,8 +29,13 @@ pub enum Folder {
 
 impl Folder {
     /// All folders, in order.
-    pub const ALL: [Self; 5] =
-        [Self::Inbox, Self::Sent, Self::Deleted, Self::Deletions, Self::Purges];
+    pub const ALL: [Self; 5] = [
+        Self::Inbox,
+        Self::Sent,
+        Self::Deleted,
+        Self::Deletions,
+        Self::Purges,
+    ];
 
     /// The folder's path as Outlook and the cmdlets print it.
     pub fn path(self) -> &'static str {
@@ -111,7 +116,10 @@ pub struct Party {
 impl Party {
     /// A party.
     pub fn new(name: impl Into<String>, address: impl Into<String>) -> Self {
-        Self { name: name.into(), address: address.into() }
+        Self {
+            name: name.into(),
+            address: address.into(),
+        }
     }
 }
 
@@ -187,7 +195,11 @@ pub struct MailStore {
 impl MailStore {
     /// Empty mailboxes.
     pub fn new(mailboxes: usize) -> Self {
-        Self { mailboxes: vec![Vec::new(); mailboxes], next: 1, assistant_ran: None }
+        Self {
+            mailboxes: vec![Vec::new(); mailboxes],
+            next: 1,
+            assistant_ran: None,
+        }
     }
 
     /// Puts a message into a mailbox's folder and gives the item's id; `None` when there is no
@@ -197,7 +209,13 @@ impl MailStore {
         let id = self.next;
         self.next += 1;
         let read = folder != Folder::Inbox || id % 3 == 0;
-        items.push(Item { id, folder, message, read, removed: None });
+        items.push(Item {
+            id,
+            folder,
+            message,
+            read,
+            removed: None,
+        });
         Some(id)
     }
 
@@ -224,7 +242,11 @@ impl MailStore {
     /// Moves an item to Deletions (soft) or Purges (hard). Gives its size, or `None` when there is
     /// nothing to do: no such item, or it is already there or further on.
     pub fn remove(&mut self, mailbox: usize, id: u64, hard: bool, now: Timestamp) -> Option<u64> {
-        let target = if hard { Folder::Purges } else { Folder::Deletions };
+        let target = if hard {
+            Folder::Purges
+        } else {
+            Folder::Deletions
+        };
         let items = self.mailboxes.get_mut(mailbox)?;
         let item = items.iter_mut().find(|item| item.id == id)?;
         if item.folder >= target {
@@ -251,12 +273,16 @@ impl MailStore {
         let span = SignedDuration::from_secs(periods.saturating_mul(ASSISTANT_EVERY.as_secs()));
         let run = last.checked_add(span).unwrap_or(now);
         for (index, items) in self.mailboxes.iter_mut().enumerate() {
-            let Some(record) = company.record(index) else { continue };
+            let Some(record) = company.record(index) else {
+                continue;
+            };
             if record.litigation_hold {
                 continue;
             }
             items.retain(|item| {
-                let Some(removed) = item.removed else { return true };
+                let Some(removed) = item.removed else {
+                    return true;
+                };
                 if removed > run {
                     return true;
                 }
@@ -274,18 +300,22 @@ impl MailStore {
     /// Per mailbox: how many items each folder holds, and every item with its id, folder and
     /// Message-ID.
     pub fn state_json(&self, company: &Company) -> Value {
-        let mailboxes = self.mailboxes.iter().enumerate().filter_map(|(index, items)| {
-            let record = company.record(index)?;
-            let folders: serde_json::Map<String, Value> = Folder::ALL
-                .iter()
-                .map(|folder| {
-                    let count = items.iter().filter(|item| item.folder == *folder).count();
-                    (folder.path().to_owned(), json!(count))
-                })
-                .collect();
-            let items: Vec<Value> = items.iter().map(item_json).collect();
-            Some(json!({"mailbox": record.address, "folders": folders, "items": items}))
-        });
+        let mailboxes = self
+            .mailboxes
+            .iter()
+            .enumerate()
+            .filter_map(|(index, items)| {
+                let record = company.record(index)?;
+                let folders: serde_json::Map<String, Value> = Folder::ALL
+                    .iter()
+                    .map(|folder| {
+                        let count = items.iter().filter(|item| item.folder == *folder).count();
+                        (folder.path().to_owned(), json!(count))
+                    })
+                    .collect();
+                let items: Vec<Value> = items.iter().map(item_json).collect();
+                Some(json!({"mailbox": record.address, "folders": folders, "items": items}))
+            });
         Value::Array(mailboxes.collect())
     }
 }
@@ -322,7 +352,10 @@ mod tests {
     fn a_soft_delete_goes_to_deletions_and_a_hard_one_to_purges() {
         let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
         let mut mail = MailStore::new(1);
-        let message = Arc::new(Message { size: 7, ..Message::default() });
+        let message = Arc::new(Message {
+            size: 7,
+            ..Message::default()
+        });
         let id = mail.deliver(0, message).unwrap();
         assert_eq!(mail.remove(0, id, false, now), Some(7));
         assert_eq!(mail.items(0)[0].folder, Folder::Deletions);
@@ -340,7 +373,11 @@ mod tests {
         mail.run_assistant(&company, now);
         let free = only(&company, false, false);
         let recovery = only(&company, false, true);
-        let held = company.mailboxes.iter().position(|m| m.litigation_hold).unwrap();
+        let held = company
+            .mailboxes
+            .iter()
+            .position(|m| m.litigation_hold)
+            .unwrap();
         let ids: Vec<(usize, u64)> = [free, recovery, held]
             .map(|mailbox| (mailbox, mail.items(mailbox)[0].id))
             .to_vec();
@@ -354,8 +391,14 @@ mod tests {
         mail.run_assistant(&company, hours(now, 23));
         assert!(there(&mail, 0), "before the run it is still there");
         mail.run_assistant(&company, hours(now, 25));
-        assert_eq!([there(&mail, 0), there(&mail, 1), there(&mail, 2)], [false, true, true]);
+        assert_eq!(
+            [there(&mail, 0), there(&mail, 1), there(&mail, 2)],
+            [false, true, true]
+        );
         mail.run_assistant(&company, hours(now, 24 * 15));
-        assert_eq!([there(&mail, 0), there(&mail, 1), there(&mail, 2)], [false, false, true]);
+        assert_eq!(
+            [there(&mail, 0), there(&mail, 1), there(&mail, 2)],
+            [false, false, true]
+        );
     }
 }

@@ -148,9 +148,9 @@ pub struct Company {
 /// The company's name.
 pub const NAME: &str = "Northwind Traders";
 /// The initial domain, unless another is asked for.
-pub const INITIAL_DOMAIN: &str = "northwindtraders.onmicrosoft.com";
+pub const INITIAL_DOMAIN: &str = "northwind.onmicrosoft.com";
 /// The default accepted domain.
-pub const DOMAIN: &str = "northwind-traders.example";
+pub const DOMAIN: &str = "northwind.example";
 
 impl Company {
     /// Makes the company and fills its mailboxes.
@@ -219,13 +219,19 @@ impl Company {
 
     /// Whether an address is under an accepted domain.
     pub fn is_own(&self, address: &str) -> bool {
-        let domain = address.rsplit_once('@').map_or(address, |(_, domain)| domain);
-        self.accepted_domains.iter().any(|own| own.eq_ignore_ascii_case(domain))
+        let domain = address
+            .rsplit_once('@')
+            .map_or(address, |(_, domain)| domain);
+        self.accepted_domains
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(domain))
     }
 
     /// The administrator's address.
     pub fn admin(&self) -> &str {
-        self.mailboxes.first().map_or("", |mailbox| mailbox.address.as_str())
+        self.mailboxes
+            .first()
+            .map_or("", |mailbox| mailbox.address.as_str())
     }
 }
 
@@ -237,7 +243,9 @@ pub(crate) fn before(now: Timestamp, seconds: u64) -> Timestamp {
 
 /// One member of a list; the default of the type when the list is empty.
 pub(crate) fn pick<T: Copy + Default>(random: &dyn kernel::Random, list: &[T]) -> T {
-    list.get(below(random, list.len())).copied().unwrap_or_default()
+    list.get(below(random, list.len()))
+        .copied()
+        .unwrap_or_default()
 }
 
 /// A number in `0..bound`.

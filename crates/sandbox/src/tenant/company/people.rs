@@ -15,9 +15,9 @@ pub(super) struct People {
 }
 
 const FIRST: [&str; 40] = [
-    "Alma", "Bruno", "Carla", "Dmitri", "Elena", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Katja",
-    "Luca", "Mara", "Nils", "Olga", "Pavel", "Quinn", "Rosa", "Stefan", "Tara", "Umar", "Vera",
-    "Wanda", "Xenia", "Yusuf", "Zoe", "Anders", "Birgit", "Cesar", "Dora", "Emil", "Freya",
+    "Alma", "Bruno", "Carla", "Dmitri", "Elena", "Farid", "Greta", "Hugo", "Ines", "Jonas",
+    "Katja", "Luca", "Mara", "Nils", "Olga", "Pavel", "Quinn", "Rosa", "Stefan", "Tara", "Umar",
+    "Vera", "Wanda", "Xenia", "Yusuf", "Zoe", "Anders", "Birgit", "Cesar", "Dora", "Emil", "Freya",
     "Gustav", "Helene", "Ivan", "Jasmin", "Kofi", "Linh", "Marek", "Noor",
 ];
 
@@ -25,12 +25,19 @@ const LAST: [&str; 50] = [
     "Abel", "Berg", "Castro", "Dahl", "Eriksen", "Fischer", "Grant", "Hoffman", "Ivanov", "Jansen",
     "Keller", "Lopez", "Moreau", "Novak", "Okafor", "Peters", "Quist", "Rossi", "Sato", "Tanaka",
     "Ueda", "Vogel", "Weber", "Xu", "Young", "Zimmer", "Adler", "Brandt", "Cohen", "Duarte",
-    "Engel", "Falk", "Gomez", "Haas", "Iversen", "Jung", "Koch", "Lang", "Meyer", "Nyberg",
-    "Osei", "Popov", "Reyes", "Schmid", "Torres", "Ullman", "Varga", "Wolff", "Yilmaz", "Zeman",
+    "Engel", "Falk", "Gomez", "Haas", "Iversen", "Jung", "Koch", "Lang", "Meyer", "Nyberg", "Osei",
+    "Popov", "Reyes", "Schmid", "Torres", "Ullman", "Varga", "Wolff", "Yilmaz", "Zeman",
 ];
 
-const DEPARTMENTS: [&str; 7] =
-    ["Finance", "Research", "Sales", "Logistics", "Human Resources", "IT", "Legal"];
+const DEPARTMENTS: [&str; 7] = [
+    "Finance",
+    "Research",
+    "Sales",
+    "Logistics",
+    "Human Resources",
+    "IT",
+    "Legal",
+];
 
 /// A mailbox that every company has, in this order, as far as its size allows.
 struct Fixed {
@@ -49,21 +56,46 @@ const fn fixed(
     department: &'static str,
     kind: MailboxKind,
 ) -> Fixed {
-    Fixed { local, name, department, kind, vip: false, hold: false, synced: false }
+    Fixed {
+        local,
+        name,
+        department,
+        kind,
+        vip: false,
+        hold: false,
+        synced: false,
+    }
 }
 
 const FIXED: [Fixed; 11] = [
     fixed("soc.admin", "SOC Administrator", "IT", MailboxKind::User),
-    Fixed { vip: true, ..fixed("ada.nordin", "Ada Nordin", "Executive", MailboxKind::User) },
-    Fixed { vip: true, ..fixed("carl.winter", "Carl Winter", "Finance", MailboxKind::User) },
-    fixed("pia.larsson", "Pia Larsson", "Finance", MailboxKind::User),
-    fixed("accounts.payable", "Accounts Payable", "Finance", MailboxKind::Shared),
-    Fixed { hold: true, ..fixed("lena.holt", "Lena Holt", "Legal", MailboxKind::User) },
+    Fixed {
+        vip: true,
+        ..fixed("ada.nordin", "Ada Nordin", "Executive", MailboxKind::User)
+    },
+    Fixed {
+        vip: true,
+        ..fixed("carl.winter", "Carl Winter", "Finance", MailboxKind::User)
+    },
+    fixed("megan", "Megan Bowen", "Finance", MailboxKind::User),
+    fixed(
+        "accounts.payable",
+        "Accounts Payable",
+        "Finance",
+        MailboxKind::Shared,
+    ),
+    Fixed {
+        hold: true,
+        ..fixed("lena.holt", "Lena Holt", "Legal", MailboxKind::User)
+    },
     fixed("room.rainier", "Room Rainier", "", MailboxKind::Room),
     fixed("projector.1", "Projector 1", "", MailboxKind::Equipment),
-    Fixed { synced: true, ..fixed("hans.lager", "Hans Lager", "Logistics", MailboxKind::User) },
+    Fixed {
+        synced: true,
+        ..fixed("hans.lager", "Hans Lager", "Logistics", MailboxKind::User)
+    },
     fixed("info", "Northwind Info", "Sales", MailboxKind::Shared),
-    fixed("ronnie.berg", "Ronnie Berg", "Research", MailboxKind::User),
+    fixed("lee", "Lee Gu", "Research", MailboxKind::User),
 ];
 
 pub(super) fn make(plan: &Plan, random: &dyn Random) -> People {
@@ -82,7 +114,11 @@ pub(super) fn make(plan: &Plan, random: &dyn Random) -> People {
         ..fixed("ann.beebe", "Ann Beebe", "Sales", MailboxKind::User)
     };
     let groups = groups(&mailboxes, random);
-    People { mailboxes, inactive: vec![known(plan, random, &gone, false)], groups }
+    People {
+        mailboxes,
+        inactive: vec![known(plan, random, &gone, false)],
+        groups,
+    }
 }
 
 fn known(plan: &Plan, random: &dyn Random, entry: &Fixed, admin: bool) -> Mailbox {
@@ -147,11 +183,19 @@ fn person(
             _ => "device",
         };
         local = format!("{word}.{index}");
-        name = format!("{}{} {index}", word.get(..1).unwrap_or("").to_uppercase(), word.get(1..).unwrap_or(""));
+        name = format!(
+            "{}{} {index}",
+            word.get(..1).unwrap_or("").to_uppercase(),
+            word.get(1..).unwrap_or("")
+        );
     }
     let mut made = mailbox(plan, random, local, name);
     made.kind = kind;
-    made.department = if matches!(kind, MailboxKind::User | MailboxKind::Shared) { department } else { "" };
+    made.department = if matches!(kind, MailboxKind::User | MailboxKind::Shared) {
+        department
+    } else {
+        ""
+    };
     made.vip = kind == MailboxKind::User && index % 31 == 0;
     made.litigation_hold = kind == MailboxKind::User && index % 27 == 0;
     made.single_item_recovery = made.vip || made.litigation_hold || index % 9 == 0;
@@ -177,9 +221,19 @@ fn groups(mailboxes: &[Mailbox], random: &dyn Random) -> Vec<Group> {
     let mut all = vec![group("all.staff", "All Staff".to_owned(), false, everyone)];
     for department in DEPARTMENTS {
         let local = department.to_lowercase().replace(' ', ".");
-        all.push(group(&local, format!("{department} Department"), false, of(department)));
+        all.push(group(
+            &local,
+            format!("{department} Department"),
+            false,
+            of(department),
+        ));
     }
-    all.push(group("security.operations", "Security Operations".to_owned(), true, of("IT")));
+    all.push(group(
+        "security.operations",
+        "Security Operations".to_owned(),
+        true,
+        of("IT"),
+    ));
     all
 }
 
@@ -207,31 +261,81 @@ struct Topic {
 }
 
 const fn topic(subject: &'static str, body: &'static str, attachment: &'static str) -> Topic {
-    Topic { subject, body, attachment }
+    Topic {
+        subject,
+        body,
+        attachment,
+    }
 }
 
 const TOPICS: [Topic; 10] = [
-    topic("Quarterly Financials", "The draft of the quarterly report is attached.", "annual-report-draft.xlsx"),
-    topic("Lunch menu this week", "Soup, pasta and the usual salad bar.", ""),
-    topic("budget Q1", "Please review the budget before the planning meeting.", "budget-q1.xlsx"),
-    topic("Shipping delays at the harbour", "Two containers are late; customers were told.", ""),
-    topic("Project Tailspin Toys", "Patent search results and the next steps.", "patent-notes.docx"),
-    topic("Onboarding checklist", "Laptop, badge, and the first day tour.", ""),
-    topic("Re: price list", "Updated prices for the spring catalogue.", "prices.pdf"),
-    topic("Server maintenance on Sunday", "Mail may be slow between two and four.", ""),
-    topic("Holiday calendar", "Enter your days until the end of the month.", ""),
-    topic("Customer visit", "The delegation arrives at nine; room Rainier is booked.", ""),
+    topic(
+        "Quarterly Financials",
+        "The draft of the quarterly report is attached.",
+        "annual-report-draft.xlsx",
+    ),
+    topic(
+        "Lunch menu this week",
+        "Soup, pasta and the usual salad bar.",
+        "",
+    ),
+    topic(
+        "budget Q1",
+        "Please review the budget before the planning meeting.",
+        "budget-q1.xlsx",
+    ),
+    topic(
+        "Shipping delays at the harbour",
+        "Two containers are late; customers were told.",
+        "",
+    ),
+    topic(
+        "Project Tailspin Toys",
+        "Patent search results and the next steps.",
+        "patent-notes.docx",
+    ),
+    topic(
+        "Onboarding checklist",
+        "Laptop, badge, and the first day tour.",
+        "",
+    ),
+    topic(
+        "Re: price list",
+        "Updated prices for the spring catalogue.",
+        "prices.pdf",
+    ),
+    topic(
+        "Server maintenance on Sunday",
+        "Mail may be slow between two and four.",
+        "",
+    ),
+    topic(
+        "Holiday calendar",
+        "Enter your days until the end of the month.",
+        "",
+    ),
+    topic(
+        "Customer visit",
+        "The delegation arrives at nine; room Rainier is booked.",
+        "",
+    ),
 ];
 
 /// Ordinary mail: some that everybody got, and a few of one's own.
 pub(super) fn fill(company: &Company, plan: &Plan, random: &dyn Random, mail: &mut MailStore) {
     let size = company.mailboxes.len();
-    let shared: Vec<Arc<Message>> = (0..4).map(|n| Arc::new(note(company, plan, random, n, None))).collect();
+    let shared: Vec<Arc<Message>> = (0..4)
+        .map(|n| Arc::new(note(company, plan, random, n, None)))
+        .collect();
     // A very large company keeps less of it: what matters there is the number of mailboxes.
     let own = if size > 5_000 { 1 } else { 3 };
     for index in 0..mail.len() {
         for message in &shared {
-            let folder = if random.below(6) == 0 { Folder::Deleted } else { Folder::Inbox };
+            let folder = if random.below(6) == 0 {
+                Folder::Deleted
+            } else {
+                Folder::Inbox
+            };
             mail.put(index, folder, Arc::clone(message));
         }
         for number in 0..own {
@@ -241,9 +345,19 @@ pub(super) fn fill(company: &Company, plan: &Plan, random: &dyn Random, mail: &m
     }
 }
 
-fn note(company: &Company, plan: &Plan, random: &dyn Random, number: usize, to: Option<usize>) -> Message {
-    let sender = company.mailboxes.get(below(random, company.mailboxes.len()));
-    let sender = sender.map_or_else(Party::default, |m| Party::new(m.display_name.as_str(), m.address.as_str()));
+fn note(
+    company: &Company,
+    plan: &Plan,
+    random: &dyn Random,
+    number: usize,
+    to: Option<usize>,
+) -> Message {
+    let sender = company
+        .mailboxes
+        .get(below(random, company.mailboxes.len()));
+    let sender = sender.map_or_else(Party::default, |m| {
+        Party::new(m.display_name.as_str(), m.address.as_str())
+    });
     let to = match to.and_then(|index| company.record(index)) {
         Some(m) => Party::new(m.display_name.as_str(), m.address.as_str()),
         None => Party::new("All Staff", format!("all.staff@{DOMAIN}")),
@@ -254,8 +368,14 @@ fn note(company: &Company, plan: &Plan, random: &dyn Random, number: usize, to: 
     let attachments = if topic.attachment.is_empty() {
         Vec::new()
     } else {
-        let sha256 = (0..4).map(|_| format!("{:016x}", random.next_u64())).collect();
-        vec![Attachment { name: topic.attachment.to_owned(), sha256, size: 20_000 + random.below(90_000) }]
+        let sha256 = (0..4)
+            .map(|_| format!("{:016x}", random.next_u64()))
+            .collect();
+        vec![Attachment {
+            name: topic.attachment.to_owned(),
+            sha256,
+            size: 20_000 + random.below(90_000),
+        }]
     };
     let size = 3_000 + random.below(9_000) + attachments.iter().map(|a| a.size).sum::<u64>();
     Message {
@@ -265,12 +385,22 @@ fn note(company: &Company, plan: &Plan, random: &dyn Random, number: usize, to: 
         subject: topic.subject.to_owned(),
         body: topic.body.to_owned(),
         sent,
-        received: before(sent, 0).checked_add(jiff::SignedDuration::from_secs(2)).unwrap_or(sent),
+        received: before(sent, 0)
+            .checked_add(jiff::SignedDuration::from_secs(2))
+            .unwrap_or(sent),
         size,
         attachments,
-        kind: if number % 13 == 12 { ItemKind::Meetings } else { ItemKind::Email },
+        kind: if number % 13 == 12 {
+            ItemKind::Meetings
+        } else {
+            ItemKind::Email
+        },
         importance: if number % 7 == 6 { "high" } else { "normal" },
-        category: if number % 11 == 10 { "Blue category" } else { "" },
+        category: if number % 11 == 10 {
+            "Blue category"
+        } else {
+            ""
+        },
         // The index cannot open a few of them.
         unindexed: number % 17 == 16,
         ..Message::default()

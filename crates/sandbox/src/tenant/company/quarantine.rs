@@ -108,7 +108,11 @@ impl QuarantineSeed {
         Message {
             message_id: self.message_id.clone(),
             from: self.sender.clone(),
-            to: self.recipients.iter().map(|a| Party::new("", a.as_str())).collect(),
+            to: self
+                .recipients
+                .iter()
+                .map(|a| Party::new("", a.as_str()))
+                .collect(),
             subject: self.subject.clone(),
             body: self.body.clone(),
             sent: before(self.received, 4),
@@ -161,7 +165,13 @@ pub(super) fn seed(company: &Company, plan: &Plan, index: usize) -> Option<Quara
     let number = u64::try_from(index).ok()?;
     let mixed = plan.seed ^ number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let random = SeededRandom::new(mixed);
-    match company.wave.mails.iter().filter(|mail| !mail.quarantined.is_empty()).nth(index) {
+    match company
+        .wave
+        .mails
+        .iter()
+        .filter(|mail| !mail.quarantined.is_empty())
+        .nth(index)
+    {
         Some(mail) => Some(of_wave(company, mail, &random)),
         None => ordinary(company, plan, index, &random),
     }
@@ -169,7 +179,10 @@ pub(super) fn seed(company: &Company, plan: &Plan, index: usize) -> Option<Quara
 
 fn of_wave(company: &Company, mail: &super::WaveMail, random: &SeededRandom) -> QuarantineSeed {
     let message = &mail.message;
-    let people = mail.quarantined.iter().filter_map(|i| company.mailboxes.get(*i));
+    let people = mail
+        .quarantined
+        .iter()
+        .filter_map(|i| company.mailboxes.get(*i));
     QuarantineSeed {
         network_message_id: random.uuid(),
         item_id: random.uuid(),
@@ -198,7 +211,9 @@ fn ordinary(
     let mut recipients: Vec<String> = Vec::with_capacity(count);
     let mut priority = false;
     for _ in 0..count {
-        let person = company.mailboxes.get(below(random, company.mailboxes.len()))?;
+        let person = company
+            .mailboxes
+            .get(below(random, company.mailboxes.len()))?;
         if !recipients.contains(&person.address) {
             priority |= person.vip;
             recipients.push(person.address.clone());

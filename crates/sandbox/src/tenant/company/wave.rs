@@ -31,13 +31,13 @@ pub struct Payroll {
 
 /// The mail that a demonstration starts from.
 pub const PAYROLL: Payroll = Payroll {
-    message_id: "<payroll-20260105-7f3a@northwlnd-traders.example>",
-    sender_name: "Northwind Payroll",
-    sender: "payroll@northwlnd-traders.example",
-    subject: "Action required: confirm your payroll details",
-    url: "https://login.northwlnd-traders.example/payroll/confirm?id=7f3a",
-    attachment: "payroll-statement.html",
-    sha256: "0000000000000000000000000000000000000000000000000000000000000000",
+    message_id: "<8841.4f2a90c1@mailer.payslip-portal.example>",
+    sender_name: "Northwind Payroll \u{2013} Pay Desk",
+    sender: "payroll@n0rthwind.example",
+    subject: "Action required: your September payslip \u{2013} direct deposit on hold",
+    url: "https://login.n0rthwind.example/hr/direct-deposit?id=8841&u=megan",
+    attachment: "Statement Sept\u{a0}2026.html",
+    sha256: "6bb735f9ff7a6d4648ffd79d575b70747b5161032ee7d0a94a9f98b3ce51a2b5",
 };
 
 /// The attack.
@@ -83,9 +83,9 @@ struct Draft {
 }
 
 const PAYROLL_FROM: (&str, &str) = (PAYROLL.sender_name, PAYROLL.sender);
-const BILLING: (&str, &str) = ("Billing", "billing@northwind-traders-invoices.example");
-const DOCS: (&str, &str) = ("Northwind Documents", "share@docs-northwind.example");
-const HR: (&str, &str) = ("HR\u{1b}[0m Desk", "hr@nw-traders-hr.test");
+const BILLING: (&str, &str) = ("Billing", "ap@northwind-billing.test");
+const DOCS: (&str, &str) = ("Northwind Documents", "share@northwind-docs.example");
+const HR: (&str, &str) = ("HR\u{1b}[0m Desk", "hr@northwind-hr.test");
 const HELP: (&str, &str) = ("IT Service Desk", "servicedesk@secure-signin.test");
 
 const INVOICE: (&str, &str, u64) = (
@@ -99,7 +99,11 @@ const VOICE: (&str, &str, u64) = (
     7_904,
 );
 
-const fn draft(sender: (&'static str, &'static str), subject: &'static str, url: &'static str) -> Draft {
+const fn draft(
+    sender: (&'static str, &'static str),
+    subject: &'static str,
+    url: &'static str,
+) -> Draft {
     Draft {
         sender,
         subject,
@@ -112,15 +116,19 @@ const fn draft(sender: (&'static str, &'static str), subject: &'static str, url:
     }
 }
 
-const DOCS_URL: &str = "https://docs-northwind.example/s/8c1f/open";
-const HR_URL: &str = "https://nw-traders-hr.test/benefits/2026";
+const DOCS_URL: &str = "https://northwind-docs.example/s/8c1f/open";
+const HR_URL: &str = "https://northwind-hr.test/benefits/2026";
 const HELP_URL: &str = "https://portal.secure-signin.test/reset";
 
 /// What the campaign sends besides the payroll mail. The subjects under HR's name attack whoever
 /// prints them: terminal escapes, bidirectional marks, line breaks that look like table rows, and
 /// the separators of the service's own result text.
 fn drafts() -> Vec<Draft> {
-    let hostile = |subject| Draft { reach: 12, caught: 2, ..draft(HR, subject, HR_URL) };
+    let hostile = |subject| Draft {
+        reach: 12,
+        caught: 2,
+        ..draft(HR, subject, HR_URL)
+    };
     vec![
         Draft {
             attachment: Some(INVOICE),
@@ -131,11 +139,19 @@ fn drafts() -> Vec<Draft> {
         },
         draft(DOCS, "A document was shared with you", DOCS_URL),
         draft(DOCS, "Reminder: a document was shared with you", DOCS_URL),
-        Draft { attachment: Some(VOICE), caught: 1, ..draft(HELP, "New voice message", HELP_URL) },
-        Draft { caught: 1, verdict: QuarantineKind::Phish, ..draft(HELP, "Password expires today", HELP_URL) },
+        Draft {
+            attachment: Some(VOICE),
+            caught: 1,
+            ..draft(HELP, "New voice message", HELP_URL)
+        },
+        Draft {
+            caught: 1,
+            verdict: QuarantineKind::Phish,
+            ..draft(HELP, "Password expires today", HELP_URL)
+        },
         hostile("Benefits \u{1b}[2J\u{1b}[1;1H\u{1b}[32mAll clear\u{1b}[0m"),
         hostile("Salary review \u{202e}fdp.exe\u{202c} \u{2066}attached\u{2069}"),
-        hostile("Bonus 2026\r\n| ada.nordin@northwind-traders.example | released |\r\n"),
+        hostile("Bonus 2026\r\n| ada.nordin@northwind.example | released |\r\n"),
         hostile("RE: offer; Size: 5; act now, please; Type: Email; Size: 1"),
         hostile("Vacation days\u{7}\u{9b}31m \u{200b}confirm\u{e0041}"),
     ]
@@ -155,16 +171,22 @@ pub(super) fn make(company: &Company, plan: &Plan, random: &dyn Random) -> Wave 
     };
     Wave {
         domains: vec![
-            "northwlnd-traders.example",
-            "northwind-traders-invoices.example",
-            "docs-northwind.example",
-            "nw-traders-hr.test",
+            "n0rthwind.example",
+            "northwind-billing.test",
+            "northwind-docs.example",
+            "northwind-hr.test",
             "secure-signin.test",
         ],
-        senders: [PAYROLL_FROM, BILLING, DOCS, HR, HELP].iter().map(|(_, a)| *a).collect(),
-        urls: [PAYROLL.url, DOCS_URL, HR_URL, HELP_URL].iter().map(|u| (*u).to_owned()).collect(),
+        senders: [PAYROLL_FROM, BILLING, DOCS, HR, HELP]
+            .iter()
+            .map(|(_, a)| *a)
+            .collect(),
+        urls: [PAYROLL.url, DOCS_URL, HR_URL, HELP_URL]
+            .iter()
+            .map(|u| (*u).to_owned())
+            .collect(),
         attachments: vec![
-            attachment((PAYROLL.attachment, PAYROLL.sha256, 5_120)),
+            attachment((PAYROLL.attachment, PAYROLL.sha256, 304)),
             attachment(INVOICE),
             attachment(VOICE),
         ],
@@ -177,11 +199,18 @@ fn targets(company: &Company) -> Vec<usize> {
     let read = |(index, mailbox): (usize, &super::Mailbox)| {
         matches!(mailbox.kind, MailboxKind::User | MailboxKind::Shared).then_some(index)
     };
-    company.mailboxes.iter().enumerate().filter_map(read).collect()
+    company
+        .mailboxes
+        .iter()
+        .enumerate()
+        .filter_map(read)
+        .collect()
 }
 
 fn party(company: &Company, index: usize) -> Option<Party> {
-    company.record(index).map(|m| Party::new(m.display_name.as_str(), m.address.as_str()))
+    company
+        .record(index)
+        .map(|m| Party::new(m.display_name.as_str(), m.address.as_str()))
 }
 
 /// The mail that the demonstration starts from: most of finance and every fourth of the others
@@ -190,7 +219,9 @@ fn payroll(company: &Company, plan: &Plan, random: &dyn Random, people: &[usize]
     let mut delivered = Vec::new();
     let mut quarantined = Vec::new();
     for &index in people {
-        let Some(mailbox) = company.mailboxes.get(index) else { continue };
+        let Some(mailbox) = company.mailboxes.get(index) else {
+            continue;
+        };
         let aimed = mailbox.department == "Finance" || mailbox.vip || mailbox.litigation_hold;
         if aimed || random.below(4) == 0 {
             delivered.push(index);
@@ -199,31 +230,44 @@ fn payroll(company: &Company, plan: &Plan, random: &dyn Random, people: &[usize]
         }
     }
     let sent = before(plan.now, 26 * 3_600 + 417);
-    let to = delivered.iter().chain(&quarantined).filter_map(|i| party(company, *i)).collect();
+    let to = delivered
+        .iter()
+        .chain(&quarantined)
+        .filter_map(|i| party(company, *i))
+        .collect();
     let message = Message {
         message_id: PAYROLL.message_id.to_owned(),
         from: Party::new(PAYROLL.sender_name, PAYROLL.sender),
         to,
         subject: PAYROLL.subject.to_owned(),
-        body: format!("Dear colleague, confirm your payroll details today: {}", PAYROLL.url),
+        body: format!(
+            "Your September payslip could not be delivered because your direct deposit details are \
+             no longer confirmed. Confirm them before Friday: {}",
+            PAYROLL.url
+        ),
         sent,
         received: before(plan.now, 26 * 3_600 + 415),
-        size: 21_604,
+        size: 3_528,
         attachments: vec![Attachment {
             name: PAYROLL.attachment.to_owned(),
             sha256: PAYROLL.sha256.to_owned(),
-            size: 5_120,
+            size: 304,
         }],
         importance: "high",
         ..Message::default()
     };
     let verdict = QuarantineKind::HighConfPhish;
-    WaveMail { message: Arc::new(message), delivered, quarantined, verdict }
+    WaveMail {
+        message: Arc::new(message),
+        delivered,
+        quarantined,
+        verdict,
+    }
 }
 
 /// Thirteen reminders to the two people who run the payroll: more than one purge takes.
 fn reminders(company: &Company, plan: &Plan, random: &dyn Random) -> Vec<WaveMail> {
-    let delivered: Vec<usize> = ["carl.winter", "pia.larsson"]
+    let delivered: Vec<usize> = ["carl.winter", "megan"]
         .iter()
         .filter_map(|name| company.mailbox(name))
         .collect();
@@ -233,10 +277,16 @@ fn reminders(company: &Company, plan: &Plan, random: &dyn Random) -> Vec<WaveMai
     let reminder = |number: u64| {
         let age = 25 * 3_600 - number * 4_500;
         let message = Message {
-            message_id: format!("<r{number}-{:08x}@northwlnd-traders.example>", random.next_u64() >> 32),
+            message_id: format!(
+                "<r{number}-{:08x}@n0rthwind.example>",
+                random.next_u64() >> 32
+            ),
             from: Party::new(PAYROLL.sender_name, PAYROLL.sender),
-            to: delivered.iter().filter_map(|i| party(company, *i)).collect(),
-            subject: format!("Reminder {number}: confirm your payroll details"),
+            to: delivered
+                .iter()
+                .filter_map(|i| party(company, *i))
+                .collect(),
+            subject: format!("Reminder {number}: direct deposit on hold"),
             body: format!("You have not confirmed yet: {}", PAYROLL.url),
             sent: before(plan.now, age + 2),
             received: before(plan.now, age),
@@ -277,7 +327,12 @@ fn from_draft(
     }
     // Whatever the dice say, everybody is somewhere: the first person has the mail in quarantine.
     if quarantined.is_empty() && draft.caught > 0 {
-        quarantined.extend(people.iter().find(|index| !delivered.contains(index)).copied());
+        quarantined.extend(
+            people
+                .iter()
+                .find(|index| !delivered.contains(index))
+                .copied(),
+        );
     }
     let age = 3_600 * (2 + u64::try_from(number).unwrap_or(0) * 3) + random.below(3_000);
     let attachments: Vec<Attachment> = draft
@@ -289,11 +344,19 @@ fn from_draft(
             size: *size,
         })
         .collect();
-    let domain = draft.sender.1.rsplit_once('@').map_or(DOMAIN, |(_, domain)| domain);
+    let domain = draft
+        .sender
+        .1
+        .rsplit_once('@')
+        .map_or(DOMAIN, |(_, domain)| domain);
     let message = Message {
         message_id: format!("<{:016x}@{domain}>", random.next_u64()),
         from: Party::new(draft.sender.0, draft.sender.1),
-        to: delivered.iter().chain(&quarantined).filter_map(|i| party(company, *i)).collect(),
+        to: delivered
+            .iter()
+            .chain(&quarantined)
+            .filter_map(|i| party(company, *i))
+            .collect(),
         subject: draft.subject.to_owned(),
         body: format!("{} {}", draft.body, draft.url),
         sent: before(plan.now, age + 3),
@@ -302,7 +365,12 @@ fn from_draft(
         attachments,
         ..Message::default()
     };
-    WaveMail { message: Arc::new(message), delivered, quarantined, verdict: draft.verdict }
+    WaveMail {
+        message: Arc::new(message),
+        delivered,
+        quarantined,
+        verdict: draft.verdict,
+    }
 }
 
 pub(super) fn deliver(company: &Company, mail: &mut MailStore) {

@@ -23,11 +23,16 @@ struct Indexed {
 
 impl Indexed {
     fn of(message: &Message) -> Self {
-        let people = [std::slice::from_ref(&message.from), &message.to, &message.cc, &message.bcc]
-            .into_iter()
-            .flatten()
-            .flat_map(|party| [words(&party.name), words(&party.address)])
-            .collect();
+        let people = [
+            std::slice::from_ref(&message.from),
+            &message.to,
+            &message.cc,
+            &message.bcc,
+        ]
+        .into_iter()
+        .flatten()
+        .flat_map(|party| [words(&party.name), words(&party.address)])
+        .collect();
         Self {
             subject: words(&message.subject),
             body: words(&message.body),
@@ -37,7 +42,10 @@ impl Indexed {
     }
 
     fn fields(&self) -> impl Iterator<Item = &Vec<String>> {
-        [&self.subject, &self.body].into_iter().chain(&self.attachments).chain(&self.people)
+        [&self.subject, &self.body]
+            .into_iter()
+            .chain(&self.attachments)
+            .chain(&self.people)
     }
 }
 
@@ -53,7 +61,12 @@ pub struct Evaluator<'a> {
 impl<'a> Evaluator<'a> {
     /// `now` is what `today` refers to.
     pub fn new(query: &'a Query, company: &'a Company, now: Timestamp) -> Self {
-        Self { query, company, now, indexed: HashMap::new() }
+        Self {
+            query,
+            company,
+            now,
+            indexed: HashMap::new(),
+        }
     }
 
     /// Whether an item of a mailbox matches. One that the index could not read never does.
@@ -65,9 +78,18 @@ impl<'a> Evaluator<'a> {
             return true;
         }
         let key = Arc::as_ptr(&item.message).addr();
-        let index = self.indexed.entry(key).or_insert_with(|| Indexed::of(&item.message));
+        let index = self
+            .indexed
+            .entry(key)
+            .or_insert_with(|| Indexed::of(&item.message));
         let record = self.company.record(mailbox);
-        let case = Case { company: self.company, now: self.now, record, item, index };
+        let case = Case {
+            company: self.company,
+            now: self.now,
+            record,
+            item,
+            index,
+        };
         case.holds(&self.query.root)
     }
 }
@@ -76,7 +98,10 @@ impl<'a> Evaluator<'a> {
 /// characters.
 pub(in crate::tenant::compliance) fn folder_id(mailbox: &Mailbox, folder: Folder) -> String {
     let number = Folder::ALL.iter().position(|f| *f == folder).unwrap_or(0) + 1;
-    format!("{}{number:016X}", mailbox.guid.simple().to_string().to_uppercase())
+    format!(
+        "{}{number:016X}",
+        mailbox.guid.simple().to_string().to_uppercase()
+    )
 }
 
 struct Case<'a> {
@@ -95,9 +120,10 @@ impl Case<'_> {
             Node::And(nodes) => nodes.iter().all(|node| self.holds(node)),
             Node::Or(nodes) => nodes.iter().any(|node| self.holds(node)),
             Node::Not(node) => !self.holds(node),
-            Node::Near(left, right, distance) => {
-                self.index.fields().any(|field| near(field, left, right, *distance))
-            }
+            Node::Near(left, right, distance) => self
+                .index
+                .fields()
+                .any(|field| near(field, left, right, *distance)),
             Node::Text(text) => self.index.fields().any(|field| has(field, text)),
             Node::Property(property, text) => self.property(*property, text),
             Node::Date(Property::Sent, range) => range.contains(self.item.message.sent, self.now),
@@ -116,15 +142,15 @@ impl Case<'_> {
             Property::To => self.anybody(&[&message.to], text),
             Property::Cc => self.anybody(&[&message.cc], text),
             Property::Bcc => self.anybody(&[&message.bcc], text),
-            Property::Recipients => {
-                self.anybody(&[&message.to, &message.cc, &message.bcc], text)
-            }
+            Property::Recipients => self.anybody(&[&message.to, &message.cc, &message.bcc], text),
             Property::Participants => {
                 self.anybody(&[from, &message.to, &message.cc, &message.bcc], text)
             }
             Property::Category => has(&words(message.category), text),
             Property::FileType => message.attachments.iter().any(|file| {
-                file.name.rsplit_once('.').is_some_and(|(_, ending)| equals(ending, text))
+                file.name
+                    .rsplit_once('.')
+                    .is_some_and(|(_, ending)| equals(ending, text))
             }),
             Property::FolderId => self
                 .record
@@ -132,13 +158,21 @@ impl Case<'_> {
             Property::HasAttachment => boolean(text) == Some(!message.attachments.is_empty()),
             Property::IsRead => boolean(text) == Some(self.item.read),
             Property::Importance => {
-                let word = if message.importance.is_empty() { "normal" } else { message.importance };
+                let word = if message.importance.is_empty() {
+                    "normal"
+                } else {
+                    message.importance
+                };
                 equals(word, text)
             }
             Property::InternetMessageId => {
                 let bare = |id: &str| id.trim_matches(['<', '>']).to_lowercase();
                 let (have, want) = (bare(&message.message_id), bare(&text.raw));
-                if text.prefix { have.starts_with(&want) } else { have == want }
+                if text.prefix {
+                    have.starts_with(&want)
+                } else {
+                    have == want
+                }
             }
             Property::ItemClass => equals(message.kind.class(), text),
             Property::Kind => equals(message.kind.word(), text),
@@ -149,7 +183,11 @@ impl Case<'_> {
     /// Whether one of the parties is the one meant. A name, alias or address that the directory
     /// knows stands for all of that mailbox's identities; a trailing star prevents that.
     fn anybody(&self, lists: &[&[Party]], text: &Text) -> bool {
-        let known = if text.prefix { None } else { self.company.mailbox(&text.raw) };
+        let known = if text.prefix {
+            None
+        } else {
+            self.company.mailbox(&text.raw)
+        };
         let known = known.and_then(|index| self.company.record(index));
         lists.iter().copied().flatten().any(|party| {
             let same = known.is_some_and(|mailbox| {
@@ -161,18 +199,29 @@ impl Case<'_> {
 }
 
 fn is_party(party: &Party, text: &Text) -> bool {
-    let whole_address = text.raw.split_once('@').is_some_and(|(local, _)| !local.is_empty())
+    let whole_address = text
+        .raw
+        .split_once('@')
+        .is_some_and(|(local, _)| !local.is_empty())
         && !text.raw.contains(char::is_whitespace);
     if whole_address {
         let address = party.address.to_lowercase();
-        return if text.prefix { address.starts_with(&text.raw) } else { address == text.raw };
+        return if text.prefix {
+            address.starts_with(&text.raw)
+        } else {
+            address == text.raw
+        };
     }
     has(&words(&party.name), text) || has(&words(&party.address), text)
 }
 
 fn equals(value: &str, text: &Text) -> bool {
     let value = value.to_lowercase();
-    if text.prefix { value.starts_with(&text.raw) } else { value == text.raw }
+    if text.prefix {
+        value.starts_with(&text.raw)
+    } else {
+        value == text.raw
+    }
 }
 
 fn boolean(text: &Text) -> Option<bool> {
@@ -188,9 +237,17 @@ fn starts<'a>(field: &'a [String], text: &'a Text) -> impl Iterator<Item = usize
     let length = text.words.len();
     let windows = field.windows(length.max(1)).enumerate();
     windows.filter_map(move |(at, window)| {
-        let same = window.iter().zip(&text.words).enumerate().all(|(i, (have, want))| {
-            if text.prefix && i + 1 == length { have.starts_with(want.as_str()) } else { have == want }
-        });
+        let same = window
+            .iter()
+            .zip(&text.words)
+            .enumerate()
+            .all(|(i, (have, want))| {
+                if text.prefix && i + 1 == length {
+                    have.starts_with(want.as_str())
+                } else {
+                    have == want
+                }
+            });
         (length > 0 && same).then_some(at)
     })
 }

@@ -6,7 +6,8 @@ mod parse;
 mod value;
 
 pub use eval::Evaluator;
-pub use parse::{MAX_DEPTH, MAX_LENGTH};
+#[cfg(test)]
+use parse::{MAX_DEPTH, MAX_LENGTH};
 
 use value::{DateRange, NumberRange, Text};
 

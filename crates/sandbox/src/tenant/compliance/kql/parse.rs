@@ -6,9 +6,9 @@ use super::{
 };
 
 /// Brackets and negations may nest this deep.
-pub const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 /// The longest query, in characters (limits of content search, mailboxes).
-pub const MAX_LENGTH: usize = 10_000;
+pub(super) const MAX_LENGTH: usize = 10_000;
 /// Words between the two sides of `NEAR` without a number.
 const NEAR: usize = 8;
 
@@ -21,7 +21,10 @@ pub(super) fn parse(text: &str) -> Read<Node> {
     if text.trim().is_empty() {
         return Ok(Node::All);
     }
-    let mut parser = Parser { text: text.chars().collect(), at: 0 };
+    let mut parser = Parser {
+        text: text.chars().collect(),
+        at: 0,
+    };
     let node = parser.alternatives(0, None)?;
     parser.space();
     if parser.at < parser.text.len() {
@@ -60,8 +63,13 @@ impl Parser {
     /// An operator in capitals that stands alone. `NEAR` may have its number in brackets.
     fn operator(&mut self, word: &str) -> bool {
         let length = word.len();
-        let matches = word.chars().enumerate().all(|(i, c)| self.peek(i) == Some(c));
-        let ends = self.peek(length).is_none_or(|c| c.is_whitespace() || "()\"".contains(c));
+        let matches = word
+            .chars()
+            .enumerate()
+            .all(|(i, c)| self.peek(i) == Some(c));
+        let ends = self
+            .peek(length)
+            .is_none_or(|c| c.is_whitespace() || "()\"".contains(c));
         if matches && ends {
             self.at += length;
         }
@@ -69,17 +77,24 @@ impl Parser {
     }
 
     fn sees(&self, word: &str) -> bool {
-        let mut probe = Self { text: Vec::new(), at: 0 };
-        probe.text = self.text.get(self.at..self.text.len().min(self.at + word.len() + 1)).unwrap_or(&[]).to_vec();
+        let mut probe = Self {
+            text: Vec::new(),
+            at: 0,
+        };
+        probe.text = self
+            .text
+            .get(self.at..self.text.len().min(self.at + word.len() + 1))
+            .unwrap_or(&[])
+            .to_vec();
         probe.operator(word)
     }
 
     /// The mark that joins the portal's conditions.
     fn condition_mark(&mut self) -> bool {
-        let seen = "(c:c)"
-            .chars()
-            .enumerate()
-            .all(|(i, c)| self.peek(i).is_some_and(|found| found.eq_ignore_ascii_case(&c)));
+        let seen = "(c:c)".chars().enumerate().all(|(i, c)| {
+            self.peek(i)
+                .is_some_and(|found| found.eq_ignore_ascii_case(&c))
+        });
         if seen {
             self.at += 5;
         }
@@ -147,7 +162,8 @@ impl Parser {
             return fail(format!("Negations are nested more than {MAX_DEPTH} deep."));
         }
         self.space();
-        let follows = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '"' || c == '(');
+        let follows =
+            |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '"' || c == '(');
         if self.operator("NOT") {
             self.space();
             let inner = self.unary(depth + 1, of)?;
@@ -171,7 +187,9 @@ impl Parser {
         let mut node = self.primary(depth, of)?;
         loop {
             self.space();
-            let Some(distance) = self.near()? else { return Ok(node) };
+            let Some(distance) = self.near()? else {
+                return Ok(node);
+            };
             self.space();
             let right = self.primary(depth, of)?;
             node = match (node, right) {
@@ -189,8 +207,12 @@ impl Parser {
         if !self.operator("NEAR") {
             return Ok(None);
         }
-        let digits: String =
-            self.text.iter().skip(self.at + 1).take_while(|c| c.is_ascii_digit()).collect();
+        let digits: String = self
+            .text
+            .iter()
+            .skip(self.at + 1)
+            .take_while(|c| c.is_ascii_digit())
+            .collect();
         if self.peek(0) != Some('(') || self.peek(1 + digits.len()) != Some(')') {
             return Ok(Some(NEAR));
         }
@@ -198,7 +220,10 @@ impl Parser {
         if digits.is_empty() {
             return Ok(Some(NEAR));
         }
-        digits.parse().map(Some).or_else(|_| fail("The number of NEAR is too big."))
+        digits
+            .parse()
+            .map(Some)
+            .or_else(|_| fail("The number of NEAR is too big."))
     }
 
     fn primary(&mut self, depth: usize, of: Option<Property>) -> Read<Option<Node>> {
@@ -236,7 +261,12 @@ impl Parser {
 
     /// `name` and an operator, when the next word begins so.
     fn property(&mut self) -> Read<Option<(Property, Compare)>> {
-        let letters = self.text.iter().skip(self.at).take_while(|c| c.is_ascii_alphabetic()).count();
+        let letters = self
+            .text
+            .iter()
+            .skip(self.at)
+            .take_while(|c| c.is_ascii_alphabetic())
+            .count();
         if letters == 0 {
             return Ok(None);
         }
@@ -257,7 +287,12 @@ impl Parser {
         Ok(Some((property, compare)))
     }
 
-    fn compared(&mut self, depth: usize, property: Property, compare: Compare) -> Read<Option<Node>> {
+    fn compared(
+        &mut self,
+        depth: usize,
+        property: Property,
+        compare: Compare,
+    ) -> Read<Option<Node>> {
         let operand = match self.peek(0) {
             Some('"') => self.quoted()?,
             Some('(') if compare == Compare::Is => return self.group(depth, Some(property)),
@@ -271,10 +306,17 @@ impl Parser {
 
     fn quoted(&mut self) -> Read<Operand> {
         let open = self.at;
-        let inside: String = self.text.iter().skip(open + 1).take_while(|c| **c != '"').collect();
+        let inside: String = self
+            .text
+            .iter()
+            .skip(open + 1)
+            .take_while(|c| **c != '"')
+            .collect();
         self.at += inside.chars().count() + 1;
         if self.peek(0) != Some('"') {
-            return fail(format!("The quotation mark at position {open} isn't closed."));
+            return fail(format!(
+                "The quotation mark at position {open} isn't closed."
+            ));
         }
         self.at += 1;
         let mut star = false;
@@ -282,14 +324,27 @@ impl Parser {
             self.at += 1;
             star = true;
         }
-        Ok(Operand { text: inside, quoted: true, star })
+        Ok(Operand {
+            text: inside,
+            quoted: true,
+            star,
+        })
     }
 
     fn bare(&mut self) -> Operand {
         let ends = |c: char| c.is_whitespace() || "()\"".contains(c);
-        let text: String = self.text.iter().skip(self.at).take_while(|c| !ends(**c)).collect();
+        let text: String = self
+            .text
+            .iter()
+            .skip(self.at)
+            .take_while(|c| !ends(**c))
+            .collect();
         self.at += text.chars().count();
-        Operand { text, quoted: false, star: false }
+        Operand {
+            text,
+            quoted: false,
+            star: false,
+        }
     }
 
     /// A word or phrase without a property of its own; `None` when nothing of it is a word.
@@ -310,9 +365,8 @@ impl Parser {
 /// A property's value, read as the property wants it.
 fn value(property: Property, compare: Compare, operand: Operand) -> Read<Node> {
     if property.is_date() {
-        return Ok(dates(property, compare, &operand.text)?.map_or(Node::Nothing, |range| {
-            Node::Date(property, range)
-        }));
+        return Ok(dates(property, compare, &operand.text)?
+            .map_or(Node::Nothing, |range| Node::Date(property, range)));
     }
     if property == Property::Size {
         return sizes(compare, &operand.text).map(Node::Size);
@@ -321,8 +375,16 @@ fn value(property: Property, compare: Compare, operand: Operand) -> Read<Node> {
         return fail("Only dates and numbers have an order.");
     }
     let text = text(&operand)?;
-    let node = if text.raw.is_empty() { Node::Nothing } else { Node::Property(property, text) };
-    Ok(if compare == Compare::Not { Node::Not(Box::new(node)) } else { node })
+    let node = if text.raw.is_empty() {
+        Node::Nothing
+    } else {
+        Node::Property(property, text)
+    };
+    Ok(if compare == Compare::Not {
+        Node::Not(Box::new(node))
+    } else {
+        node
+    })
 }
 
 fn text(operand: &Operand) -> Read<Text> {
@@ -337,18 +399,34 @@ fn text(operand: &Operand) -> Read<Text> {
     if star && body.chars().filter(|c| c.is_alphanumeric()).count() < 3 {
         return fail("A wildcard needs three characters before it.");
     }
-    Ok(Text { words: words(body), raw: body.to_lowercase(), prefix: star })
+    Ok(Text {
+        words: words(body),
+        raw: body.to_lowercase(),
+        prefix: star,
+    })
 }
 
 /// Dates; `None` when a value without order isn't a date and so finds nothing.
 fn dates(property: Property, compare: Compare, text: &str) -> Read<Option<DateRange>> {
-    let read = |text: &str| if text.is_empty() { Some(None) } else { When::read(text).map(Some) };
+    let read = |text: &str| {
+        if text.is_empty() {
+            Some(None)
+        } else {
+            When::read(text).map(Some)
+        }
+    };
     let range = match text.split_once("..") {
         Some((from, to)) if !compare.is_order() && !(from.is_empty() && to.is_empty()) => {
-            read(from).zip(read(to)).map(|(from, to)| DateRange { compare, from, to })
+            read(from)
+                .zip(read(to))
+                .map(|(from, to)| DateRange { compare, from, to })
         }
         Some(_) => None,
-        None => When::read(text).map(|at| DateRange { compare, from: Some(at), to: Some(at) }),
+        None => When::read(text).map(|at| DateRange {
+            compare,
+            from: Some(at),
+            to: Some(at),
+        }),
     };
     if range.is_none() && compare.is_order() {
         return fail(format!("{property:?} needs a date, not '{text}'."));
@@ -359,7 +437,11 @@ fn dates(property: Property, compare: Compare, text: &str) -> Read<Option<DateRa
 fn sizes(compare: Compare, text: &str) -> Read<NumberRange> {
     let wrong = || KqlError(format!("Size needs a number of bytes, not '{text}'."));
     let read = |text: &str| {
-        if text.is_empty() { Some(None) } else { text.parse::<u64>().ok().map(Some) }
+        if text.is_empty() {
+            Some(None)
+        } else {
+            text.parse::<u64>().ok().map(Some)
+        }
     };
     let (from, to) = match text.split_once("..") {
         Some((from, to)) if !compare.is_order() && !(from.is_empty() && to.is_empty()) => {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::*;
 use crate::tenant::{
     company::{Company, Plan},
-    mailstore::{Attachment, Folder, ItemKind, Item, Message, Party},
+    mailstore::{Attachment, Folder, Item, ItemKind, Message, Party},
 };
 use std::sync::Arc;
 
@@ -14,14 +14,18 @@ fn now() -> Timestamp {
 }
 
 fn company() -> Company {
-    Company::generate(&Plan { quarantine: 0, ..Plan::new(1, now()) }).0
+    Company::generate(&Plan {
+        quarantine: 0,
+        ..Plan::new(1, now())
+    })
+    .0
 }
 
 fn message() -> Message {
     Message {
         message_id: "<abc@contoso.com>".to_owned(),
         from: Party::new("Sara Davis", "sara@mail.contoso.com"),
-        to: vec![Party::new("Pia Larsson", "pia.larsson@northwind-traders.example")],
+        to: vec![Party::new("Megan Bowen", "megan@northwind.example")],
         cc: vec![Party::new("", "ronnie@contoso.com")],
         bcc: vec![Party::new("", "secret@hidden.example")],
         subject: "Quarterly Financials 2018: Action required".to_owned(),
@@ -44,7 +48,13 @@ fn matches_message(query: &str, message: Message) -> bool {
     let company = company();
     let query = Query::parse(query).unwrap_or_else(|error| panic!("{query}: {error}"));
     let message = Arc::new(message);
-    let item = Item { id: 1, folder: Folder::Inbox, message, read: true, removed: None };
+    let item = Item {
+        id: 1,
+        folder: Folder::Inbox,
+        message,
+        read: true,
+        removed: None,
+    };
     Evaluator::new(&query, &company, now()).matches(3, &item)
 }
 
@@ -87,10 +97,10 @@ fn queries_that_match() {
         "from:\"Sara Davis\"",
         "from=sara",
         "from<>bob@contoso.com",
-        "to:pia.larsson@northwind-traders.example",
-        "to:pia.larsson",
-        "to:\"Pia Larsson\"",
-        "to:pia.larsson@northwindtraders.onmicrosoft.com",
+        "to:megan@northwind.example",
+        "to:megan",
+        "to:\"Megan Bowen\"",
+        "to:megan@northwind.onmicrosoft.com",
         "cc:ronnie@contoso.com",
         "bcc:hidden.example",
         "recipients:ronnie@contoso.com",
@@ -126,7 +136,7 @@ fn queries_that_match() {
         "internetMessageId:\"<ABC@contoso.com>\"",
         "(budget OR nothing) AND (report)",
         "budget(c:c)(date<2021-04-01)(subjecttitle:\"financials\")(-filetype:aspx)",
-        "to: pia",
+        "to: megan",
         "budget & report",
         "'budget'",
     ] {
@@ -157,7 +167,7 @@ fn queries_that_do_not_match() {
         "from:ara@mail.contoso.com",
         "from:contoso.org",
         "to:sara",
-        "-to:pia.larsson",
+        "-to:megan",
         "from<>sara",
         "participants:\"ronnie@fabrikam*\"",
         "received:2016-04-13",
@@ -188,13 +198,28 @@ fn queries_that_do_not_match() {
 #[test]
 fn an_unindexed_item_never_matches() {
     for query in ["", "budget", "-nothing"] {
-        assert!(!matches_message(query, Message { unindexed: true, ..message() }), "{query}");
+        assert!(
+            !matches_message(
+                query,
+                Message {
+                    unindexed: true,
+                    ..message()
+                }
+            ),
+            "{query}"
+        );
     }
 }
 
 #[test]
 fn kinds_and_folders_are_told_apart() {
-    assert!(matches_message("kind:im", Message { kind: ItemKind::Im, ..message() }));
+    assert!(matches_message(
+        "kind:im",
+        Message {
+            kind: ItemKind::Im,
+            ..message()
+        }
+    ));
     let company = company();
     let id = eval::folder_id(company.record(3).unwrap(), Folder::Inbox);
     assert_eq!(id.len(), 48);
@@ -238,7 +263,10 @@ fn malformed_queries_are_refused_with_the_services_sentence() {
         "x NEAR(99999999999999999999999) y",
     ] {
         let error = Query::parse(query).expect_err(query).to_string();
-        assert!(error.starts_with("The property keyword isn't supported"), "{query}: {error}");
+        assert!(
+            error.starts_with("The property keyword isn't supported"),
+            "{query}: {error}"
+        );
     }
 }
 
@@ -262,7 +290,11 @@ fn the_recorded_samples() {
     assert_eq!(cases.len(), 28);
     for case in cases {
         let query = case["query"].as_str().unwrap();
-        assert_eq!(Query::parse(query).is_ok(), case["valid"].as_bool().unwrap(), "{query}");
+        assert_eq!(
+            Query::parse(query).is_ok(),
+            case["valid"].as_bool().unwrap(),
+            "{query}"
+        );
     }
     for name in vectors["kql_properties_mail"].as_array().unwrap() {
         assert!(Property::of(name.as_str().unwrap()).is_some(), "{name}");

@@ -60,11 +60,16 @@ impl When {
             Self::Day(day) => day,
             Self::DaysAgo(days) => {
                 let span = SignedDuration::from_hours(days.checked_mul(24)?);
-                TimeZone::UTC.to_datetime(now.checked_sub(span).ok()?).date()
+                TimeZone::UTC
+                    .to_datetime(now.checked_sub(span).ok()?)
+                    .date()
             }
         };
         let start = TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok()?;
-        Some((start, start.checked_add(SignedDuration::from_hours(24)).ok()?))
+        Some((
+            start,
+            start.checked_add(SignedDuration::from_hours(24)).ok()?,
+        ))
     }
 }
 
@@ -75,7 +80,12 @@ fn american(text: &str) -> Option<Date> {
     let digits = |text: &str, most: usize| {
         !text.is_empty() && text.len() <= most && text.bytes().all(|b| b.is_ascii_digit())
     };
-    if parts.next().is_some() || !digits(month, 2) || !digits(day, 2) || !digits(year, 4) || year.len() != 4 {
+    if parts.next().is_some()
+        || !digits(month, 2)
+        || !digits(day, 2)
+        || !digits(year, 4)
+        || year.len() != 4
+    {
         return None;
     }
     Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
@@ -117,7 +127,8 @@ impl DateRange {
             return false;
         }
         let (from, to) = (from.flatten(), to.flatten());
-        let inside = from.is_none_or(|(start, _)| at >= start) && to.is_none_or(|(_, end)| at < end);
+        let inside =
+            from.is_none_or(|(start, _)| at >= start) && to.is_none_or(|(_, end)| at < end);
         match self.compare {
             Compare::Is => inside,
             Compare::Not => !inside,
