@@ -1,14 +1,16 @@
 //! One connection.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
+    cache::{Label, Sealed, Slot, Turn},
     clouds::Resource,
     environment::Environment,
     error::{ConfigError, SendError, SignInError},
     settings::Settings,
+    signin::SignIn,
     token::Token,
-    transport::{PeerInfo, Request, Response},
+    transport::{Dialer, Outgoing, PeerInfo, Proxies, Request, Response, Transport},
     trust::{TrustedUrl, Untrusted},
 };
 
@@ -17,14 +19,40 @@ use crate::{
 pub struct Cloud {
     settings: Settings,
     environment: Environment,
+    transport: Arc<Transport>,
+    sign_in: SignIn,
+    exchange: Slot,
+    compliance: Slot,
+    regional: Mutex<Option<TrustedUrl>>,
+    peer: Mutex<PeerInfo>,
 }
 
 impl Cloud {
     /// A connection. Nothing is sent and no secret is read yet.
     pub fn new(settings: Settings, environment: Environment) -> Result<Arc<Self>, ConfigError> {
+        let proxies = Proxies::new(settings.proxy.as_ref(), &environment.proxy_env)?;
+        let timeouts = &environment.timeouts;
+        let dialer = Dialer::new(
+            proxies,
+            environment.roots.clone(),
+            settings.ca_file.clone(),
+            timeouts.connect,
+        );
+        let transport = Arc::new(Transport::new(
+            dialer,
+            environment.clock.clone(),
+            timeouts.idle,
+        ));
+        let sign_in = SignIn::new(&settings, &environment, transport.clone())?;
         Ok(Arc::new(Self {
             settings,
             environment,
+            transport,
+            sign_in,
+            exchange: Slot::default(),
+            compliance: Slot::default(),
+            regional: Mutex::new(None),
+            peer: Mutex::new(PeerInfo::default()),
         }))
     }
 
@@ -38,25 +66,93 @@ impl Cloud {
         &self.environment
     }
 
-    /// A token for a service, from the cache or by signing in.
+    /// A token for a service, from the cache or by signing in. Callers at the same time share one
+    /// sign-in.
     pub async fn token(&self, resource: Resource) -> Result<Token, SignInError> {
-        self.token_after_refusal(
-            resource,
-            &Token::new(kernel::Secret::new(""), jiff::Timestamp::UNIX_EPOCH),
-            None,
-        )
-        .await
+        match self.slot(resource).fresh(self.environment.clock.now()) {
+            Some(token) => Ok(token),
+            None => Box::pin(self.renew(resource, None, None)).await,
+        }
     }
 
     /// A token after the service answered 401 to `refused`; `claims` is the JSON that the 401 asks
-    /// for (see [`crate::claims_challenge`]). Ask once per request: a second 401 is an answer.
+    /// for (see [`crate::claims_challenge`]). When somebody else has renewed it since, theirs is
+    /// given. Ask once per request: a second 401 is an answer.
     pub async fn token_after_refusal(
         &self,
-        _resource: Resource,
-        _refused: &Token,
-        _claims: Option<&str>,
+        resource: Resource,
+        refused: &Token,
+        claims: Option<&str>,
     ) -> Result<Token, SignInError> {
-        Err(SignInError::NobodyToAsk)
+        Box::pin(self.renew(resource, Some(refused), claims)).await
+    }
+
+    async fn renew(
+        &self,
+        resource: Resource,
+        refused: Option<&Token>,
+        claims: Option<&str>,
+    ) -> Result<Token, SignInError> {
+        let slot = self.slot(resource);
+        let mut turn = match slot.turn().await {
+            Turn::Ours(turn) => turn,
+            Turn::Failed(failure) => return Err(failure),
+        };
+        let now = self.environment.clock.now();
+        let usable = |token: &Token| refused.is_none_or(|refused| !token.same_as(refused));
+        if let Some(token) = slot.fresh(now).filter(usable) {
+            return Ok(token);
+        }
+        let scope = self.settings.endpoints.scope(resource);
+        let outcome = match self.sealed(scope).await {
+            Ok(sealed) => {
+                let kept = sealed.as_ref().and_then(Sealed::load);
+                if let Some(token) = kept.filter(|token| token.is_fresh(now)).filter(usable) {
+                    slot.keep(token.clone());
+                    return Ok(token);
+                }
+                let outcome = Box::pin(self.sign_in.sign_in(scope, claims)).await;
+                if let (Ok(token), Some(sealed)) =
+                    (&outcome, self.sealed_again(sealed, scope).await)
+                {
+                    sealed.save(token, &*self.environment.random);
+                }
+                outcome
+            }
+            Err(error) => Err(error),
+        };
+        slot.settle(&mut turn, &outcome);
+        outcome
+    }
+
+    /// The place for a sealed token, where this kind of credential has one.
+    async fn sealed(&self, scope: &str) -> Result<Option<Sealed>, SignInError> {
+        if self.environment.token_dir.path().is_none() {
+            return Ok(None);
+        }
+        let Some(material) = self.sign_in.sealing_material().await? else {
+            return Ok(None);
+        };
+        let label = Label {
+            authority: self.settings.endpoints.authority(),
+            tenant: &self.settings.tenant,
+            client_id: self.settings.auth.client_id(),
+            scope,
+        };
+        Ok(Sealed::new(&self.environment.token_dir, &material, label))
+    }
+
+    /// The credential may have been read again during the sign-in: the new token is sealed under
+    /// the new one.
+    async fn sealed_again(&self, before: Option<Sealed>, scope: &str) -> Option<Sealed> {
+        before.as_ref()?;
+        self.sealed(scope).await.ok().flatten()
+    }
+
+    /// When the certificate of the connection ends; `None` for other credentials. Reads the
+    /// certificate.
+    pub async fn certificate_expiry(&self) -> Result<Option<jiff::Timestamp>, SignInError> {
+        self.sign_in.certificate_expiry().await
     }
 
     /// Whether a URL that came in an answer may get a token.
@@ -64,30 +160,65 @@ impl Cloud {
         self.settings.endpoints.trust(url)
     }
 
+    /// The Compliance base that a redirect's `Location` names; see
+    /// [`crate::Endpoints::regional_compliance`].
+    pub fn regional_compliance(&self, location: &str) -> Result<TrustedUrl, Untrusted> {
+        self.settings.endpoints.regional_compliance(location)
+    }
+
     /// The base URL of a service: for Compliance the region's, once it is known.
     pub fn base(&self, resource: Resource) -> Result<TrustedUrl, Untrusted> {
-        self.settings.endpoints.trusted_base(resource)
+        let regional = match resource {
+            Resource::Compliance => self.compliance_base(),
+            Resource::Exchange => None,
+        };
+        match regional {
+            Some(base) => Ok(base),
+            None => self.settings.endpoints.trusted_base(resource),
+        }
     }
 
     /// The region's Compliance base, once it is known.
     pub fn compliance_base(&self) -> Option<TrustedUrl> {
-        None
+        self.regional
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Keeps the Compliance base of the tenant's region.
-    pub fn set_compliance_base(&self, _base: TrustedUrl) {}
+    pub fn set_compliance_base(&self, base: TrustedUrl) {
+        *self.regional.lock().unwrap_or_else(PoisonError::into_inner) = Some(base);
+    }
 
     /// Carries a request. Redirects are not followed.
     pub async fn send(&self, request: Request) -> Result<Response, SendError> {
-        Err(SendError::not_sent(
-            crate::SendKind::Connect,
-            request.url.host(),
-            "",
-        ))
+        let outgoing = Outgoing {
+            method: request.method,
+            origin: request.url.origin().clone(),
+            path_and_query: request.url.path_and_query().to_owned(),
+            headers: request.headers,
+            body: request.body,
+            deadline: request.deadline,
+            max_body: request.max_body,
+        };
+        let response = Box::pin(self.transport.send(outgoing)).await?;
+        *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = response.via.clone();
+        Ok(response)
     }
 
-    /// Through what the last connection to a service went: proxy, issuer of the certificate.
+    /// Through what the last answer of a service came: proxy, issuer of the certificate.
     pub fn peer(&self) -> PeerInfo {
-        PeerInfo::default()
+        self.peer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn slot(&self, resource: Resource) -> &Slot {
+        match resource {
+            Resource::Exchange => &self.exchange,
+            Resource::Compliance => &self.compliance,
+        }
     }
 }

@@ -66,7 +66,7 @@ impl Default for Timeouts {
             identity: Duration::from_secs(10),
             certificate_retry: Duration::from_secs(10),
             longest_wait: Duration::from_secs(20),
-            idle: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
         }
     }
 }

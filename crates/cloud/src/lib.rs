@@ -4,15 +4,17 @@
 //! ([`Cloud::token`]), decides which URLs may get one ([`Cloud::trust`]) and carries requests
 //! ([`Cloud::send`]). It knows nothing of cmdlets.
 
-pub mod cache;
+mod cache;
 mod cloud;
 mod clouds;
 mod environment;
 mod error;
+mod files;
 mod refresh;
 mod secret;
 mod settings;
 pub mod signin;
+mod source;
 mod token;
 mod transport;
 mod trust;
@@ -27,6 +29,7 @@ pub use error::{ConfigError, SecretError, SendError, SendKind, SignInError};
 pub use refresh::{Keyring, OsKeyring};
 pub use secret::{SecretSource, SharedSecret, StaticSecret};
 pub use settings::{Auth, PUBLIC_CLIENT_ID, ProxySettings, RefreshStore, Settings};
+pub use source::{CommandSecret, FileSecret};
 pub use token::{Claims, Token, claims_challenge};
 pub use transport::{PeerInfo, Request, Response, Roots};
 pub use trust::{TrustedUrl, Untrusted};

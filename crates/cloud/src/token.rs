@@ -22,7 +22,7 @@ pub struct Token {
 }
 
 /// A token is not handed out in the last two minutes of its life: a call must not outlive it.
-pub(crate) const MARGIN: Duration = Duration::from_secs(120);
+pub(crate) const MARGIN: Duration = Duration::from_mins(2);
 
 impl Token {
     pub(crate) fn new(secret: Secret, expires_at: Timestamp) -> Self {

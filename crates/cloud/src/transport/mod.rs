@@ -1,4 +1,13 @@
 //! Carrying requests: TCP, proxy, TLS, HTTP/1.1, with connections kept for the next request.
+//!
+//! Own pool instead of a client library's: only the one who holds the connection can say whether a
+//! failed request was handed to it, and that decides whether a change may be sent again.
+
+mod dial;
+mod proxy;
+mod send;
+mod socks;
+mod tls;
 
 use std::time::Duration;
 
@@ -7,7 +16,12 @@ use http::{HeaderMap, Method, StatusCode};
 
 use crate::trust::TrustedUrl;
 
-/// A request. `Host`, `Content-Length` and `Accept-Encoding: identity` are added.
+pub(crate) use dial::Dialer;
+pub(crate) use proxy::Proxies;
+pub(crate) use send::{Outgoing, Transport, is_overloaded};
+pub use tls::Roots;
+
+/// A request. `Host`, `Content-Length`, `User-Agent` and `Accept-Encoding: identity` are added.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The method.
@@ -25,7 +39,7 @@ pub struct Request {
 }
 
 /// A whole answer. The body is as it came: an answer may say gzip and not be.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Response {
     /// The status.
     pub status: StatusCode,
@@ -44,6 +58,17 @@ impl Response {
     }
 }
 
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A body may be a token answer.
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("bytes", &self.body.len())
+            .field("via", &self.via)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Through what a connection goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PeerInfo {
@@ -51,15 +76,4 @@ pub struct PeerInfo {
     pub proxy: Option<String>,
     /// The issuer of the TLS certificate that was seen; escaped.
     pub issuer: Option<String>,
-}
-
-/// The CA certificates to trust.
-#[derive(Debug, Clone, Default)]
-pub struct Roots {}
-
-impl Roots {
-    /// The machine's own, loaded when first needed.
-    pub fn system() -> Self {
-        Self::default()
-    }
 }
