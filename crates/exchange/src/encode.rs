@@ -1,18 +1,21 @@
 //! How PowerShell values are written in JSON for this wire.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// A date as UTC with seven fractional digits, as the service prints them.
 pub fn date(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S%.7fZ").to_string()
+    at.strftime("%Y-%m-%dT%H:%M:%S%.7fZ").to_string()
 }
 
 /// A PowerShell hash table. Without its type annotation the service sees an opaque object and
 /// refuses the parameter. Nested objects are annotated too.
 pub fn hash_table(fields: Map<String, Value>) -> Value {
     let mut table = Map::with_capacity(fields.len() + 1);
-    table.insert("@odata.type".to_owned(), "#Exchange.GenericHashTable".into());
+    table.insert(
+        "@odata.type".to_owned(),
+        "#Exchange.GenericHashTable".into(),
+    );
     for (name, value) in fields {
         let value = match value {
             Value::Object(inner) => hash_table(inner),
@@ -38,8 +41,14 @@ pub fn edit_list(add: &[String], remove: &[String]) -> Value {
 /// A list of hash tables as the two members that carry it.
 pub fn hash_tables(name: &str, rows: Vec<Map<String, Value>>) -> [(String, Value); 2] {
     [
-        (format!("{name}@odata.type"), "#Collection(Exchange.GenericHashTable)".into()),
-        (name.to_owned(), rows.into_iter().map(Value::Object).collect()),
+        (
+            format!("{name}@odata.type"),
+            "#Collection(Exchange.GenericHashTable)".into(),
+        ),
+        (
+            name.to_owned(),
+            rows.into_iter().map(Value::Object).collect(),
+        ),
     ]
 }
 

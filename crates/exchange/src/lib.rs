@@ -9,20 +9,31 @@
 //! Every text of the service that means something is matched in [`decode`] and [`texts`], and
 //! nowhere else.
 
+#[cfg(any())]
+mod adapter;
 pub mod call;
 pub mod client;
 pub mod cmdlet;
 pub mod decode;
 pub mod encode;
 pub mod error;
+pub mod paging;
 pub mod reply;
+pub mod request;
+mod retry;
 pub mod rights;
 pub mod row;
+pub mod texts;
+mod throttle;
+mod trip;
 pub mod wire;
 
+#[cfg(any())]
+pub use adapter::CloudWire;
 pub use call::{Call, Cmdlet, Identity, Repeat, Service, Values};
-pub use client::{Exchange, Options, Pages};
+pub use client::{Exchange, Options};
 pub use error::{CallError, Incomplete, Reason, Refusal};
+pub use paging::Pages;
 pub use reply::{Page, Reply, Warning};
 pub use rights::AccessRights;
 pub use row::Row;

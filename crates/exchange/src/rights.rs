@@ -11,12 +11,21 @@ impl AccessRights {
     /// Reads the field `AccessRights` of a row.
     pub fn of(row: &Row) -> Self {
         let rights = row.list("AccessRights").into_iter().flat_map(|element| {
-            element.split(',').map(|part| part.trim().to_owned()).collect::<Vec<_>>()
+            element
+                .split(',')
+                .map(|part| part.trim().to_owned())
+                .collect::<Vec<_>>()
         });
         Self(
             rights
                 .filter(|right| !right.is_empty())
-                .map(|right| if right == "1" { "SendAs".to_owned() } else { right })
+                .map(|right| {
+                    if right == "1" {
+                        "SendAs".to_owned()
+                    } else {
+                        right
+                    }
+                })
                 .collect(),
         )
     }
@@ -42,7 +51,9 @@ mod tests {
     fn joined_and_numbered_rights_are_told_apart() {
         let rights = |value| AccessRights::of(&Row::from_value(json!({"AccessRights": value})));
         assert_eq!(
-            rights(json!(["FullAccess, ReadPermission", "DeleteItem"])).iter().collect::<Vec<_>>(),
+            rights(json!(["FullAccess, ReadPermission", "DeleteItem"]))
+                .iter()
+                .collect::<Vec<_>>(),
             ["FullAccess", "ReadPermission", "DeleteItem"]
         );
         assert!(rights(json!([1])).has("sendas"));

@@ -8,10 +8,12 @@
 
 use std::{fmt, sync::Arc};
 
-use jiff::{Timestamp, civil, tz::TimeZone};
+use jiff::{Timestamp, civil, tz::Offset};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+    de::{
+        DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
+    },
     ser::SerializeMap,
 };
 use serde_json::{Map, Number, Value};
@@ -110,12 +112,15 @@ impl Row {
             return Some(at);
         }
         let local: civil::DateTime = text.parse().ok()?;
-        local.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+        Offset::UTC.to_timestamp(local).ok()
     }
 
     /// The row as a JSON object.
     pub fn to_map(&self) -> Map<String, Value> {
-        self.names().map(str::to_owned).zip(self.cells.iter().map(Cell::to_value)).collect()
+        self.names()
+            .map(str::to_owned)
+            .zip(self.cells.iter().map(Cell::to_value))
+            .collect()
     }
 
     /// The row as a JSON value.
@@ -130,7 +135,10 @@ impl Row {
             .filter(|(name, _)| !is_annotation(name))
             .map(|(name, value)| (name.into_boxed_str(), Cell::from_value(value)))
             .unzip();
-        Self { names: names.into(), cells: cells.into() }
+        Self {
+            names: names.into(),
+            cells: cells.into(),
+        }
     }
 
     /// A row from any JSON value; what is no object becomes the one field `value`.
@@ -158,7 +166,10 @@ impl Cell {
             Self::Bool(value) => (*value).into(),
             Self::Number(value) => Value::Number(value.clone()),
             Self::Text(text) => Value::String(text.to_string()),
-            Self::List(items) => items.iter().map(|item| Value::String(item.to_string())).collect(),
+            Self::List(items) => items
+                .iter()
+                .map(|item| Value::String(item.to_string()))
+                .collect(),
             Self::Nested(value) => value.as_ref().clone(),
         }
     }
@@ -201,7 +212,9 @@ fn without_annotations(value: Value) -> Value {
 
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.names.iter().zip(self.cells.iter())).finish()
+        f.debug_map()
+            .entries(self.names.iter().zip(self.cells.iter()))
+            .finish()
     }
 }
 
@@ -357,7 +370,11 @@ impl<'de> Visitor<'de> for &mut RowReader {
         let mut own: Option<Vec<Box<str>>> = None;
         let mut cells: Vec<Cell> = Vec::with_capacity(known.len());
         loop {
-            let expected = if own.is_none() { known.get(cells.len()) } else { None };
+            let expected = if own.is_none() {
+                known.get(cells.len())
+            } else {
+                None
+            };
             match map.next_key_seed(NameReader(expected.map(AsRef::as_ref)))? {
                 None => break,
                 Some(Name::Annotation) => {
@@ -365,9 +382,8 @@ impl<'de> Visitor<'de> for &mut RowReader {
                 }
                 Some(Name::Expected) => cells.push(map.next_value()?),
                 Some(Name::Other(name)) => {
-                    let names = own.get_or_insert_with(|| {
-                        known.iter().take(cells.len()).cloned().collect()
-                    });
+                    let names = own
+                        .get_or_insert_with(|| known.iter().take(cells.len()).cloned().collect());
                     let cell = map.next_value()?;
                     // Of a name that comes twice the last value counts, as JSON readers do.
                     match names.iter().position(|seen| *seen == name) {
@@ -391,7 +407,10 @@ impl<'de> Visitor<'de> for &mut RowReader {
             (Some(own), _) => own.into(),
         };
         self.last = Some(Arc::clone(&names));
-        Ok(Some(Row { names, cells: cells.into() }))
+        Ok(Some(Row {
+            names,
+            cells: cells.into(),
+        }))
     }
 }
 
@@ -451,7 +470,9 @@ mod tests {
                 Ok(rows)
             }
         }
-        serde_json::Deserializer::from_str(text).deserialize_seq(All).unwrap()
+        serde_json::Deserializer::from_str(text)
+            .deserialize_seq(All)
+            .unwrap()
     }
 
     #[test]
@@ -462,13 +483,19 @@ mod tests {
                 {"B":2,"A":[],"LastUsedDate(DateTime])":null,"N":null},
                 null, {"B":3,"C":"new","B":4}, "bare"]"##,
         );
-        let values: Vec<_> = rows.iter().map(|row| row.as_ref().map(Row::to_value)).collect();
+        let values: Vec<_> = rows
+            .iter()
+            .map(|row| row.as_ref().map(Row::to_value))
+            .collect();
         assert_eq!(
             serde_json::to_string(&values).unwrap(),
             r#"[{"B":1,"A":["x"],"LastUsedDate(DateTime])":null,"N":{"X":2}},{"B":2,"A":[],"LastUsedDate(DateTime])":null,"N":null},null,{"B":4,"C":"new"},{"value":"bare"}]"#
         );
         let (first, second) = (rows[0].as_ref().unwrap(), rows[1].as_ref().unwrap());
-        assert!(Arc::ptr_eq(&first.names, &second.names), "equal rows share their names");
+        assert!(
+            Arc::ptr_eq(&first.names, &second.names),
+            "equal rows share their names"
+        );
         assert_eq!(serde_json::to_value(first).unwrap(), first.to_value());
     }
 
@@ -487,9 +514,17 @@ mod tests {
         assert_eq!(row.bool("n"), None);
         assert_eq!(row.list("l"), ["a", "1"]);
         assert_eq!(row.list("t"), ["x"]);
-        assert!(row.list("e").is_empty() && row.list("nul").is_empty() && row.list("no").is_empty());
-        assert_eq!(row.timestamp("d").unwrap().to_string(), "2020-11-29T07:12:46.5943533Z");
-        assert_eq!(row.timestamp("z").unwrap().to_string(), "2026-07-22T08:58:01.4564204Z");
+        assert!(
+            row.list("e").is_empty() && row.list("nul").is_empty() && row.list("no").is_empty()
+        );
+        assert_eq!(
+            row.timestamp("d").unwrap().to_string(),
+            "2020-11-29T07:12:46.5943533Z"
+        );
+        assert_eq!(
+            row.timestamp("z").unwrap().to_string(),
+            "2026-07-22T08:58:01.4564204Z"
+        );
         assert_eq!(row.timestamp("t"), None);
     }
 }

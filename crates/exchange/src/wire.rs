@@ -73,13 +73,17 @@ pub trait Wire: Send + Sync + std::fmt::Debug {
 
     /// The base URL of a service, no trailing slash in its path. For Compliance it is the front
     /// host until [`Wire::keep_compliance_base`] was called.
-    fn base(&self, service: Service) -> Url;
+    fn base(&self, service: Service) -> Result<Url, Failure>;
 
     /// Whether the Compliance host of this tenant is known.
     fn compliance_base_known(&self) -> bool;
 
     /// Keeps the Compliance host of this tenant.
-    fn keep_compliance_base(&self, base: Url);
+    fn keep_compliance_base(&self, base: Url) -> Result<(), Failure>;
+
+    /// The Compliance base that a redirect names: the region's host for cmdlets, which is not the
+    /// host that the redirect points at.
+    fn compliance_redirect(&self, location: &Url) -> Result<Url, Failure>;
 
     /// Whether a URL that came in an answer may get a token. The one decision is the cloud's.
     fn trust(&self, url: &Url) -> Result<(), Failure>;

@@ -56,11 +56,14 @@ impl Cmdlet for AddMailboxPermission {
     const SERVICE: Service = Service::Exchange;
     const CHANGES: bool = true;
     const REPEAT: Repeat = Repeat::Safe;
-    const LATE: &'static str = "warns that the right is there, or grants again what was taken away in between";
+    const LATE: &'static str =
+        "warns that the right is there, or grants again what was taken away in between";
     const ROLE: Role = Role::RecipientManagement;
 
     fn parameters(&self) -> Map<String, Value> {
-        let auto_mapping = self.auto_mapping.filter(|_| self.right == MailboxRight::FullAccess);
+        let auto_mapping = self
+            .auto_mapping
+            .filter(|_| self.right == MailboxRight::FullAccess);
         Parameters::default()
             .set("Identity", self.identity.as_str())
             .set("User", self.user.as_str())

@@ -20,7 +20,8 @@ impl Cmdlet for AddRecipientPermission {
     const SERVICE: Service = Service::Exchange;
     const CHANGES: bool = true;
     const REPEAT: Repeat = Repeat::Safe;
-    const LATE: &'static str = "warns that the right is there, or grants again what was taken away in between";
+    const LATE: &'static str =
+        "warns that the right is there, or grants again what was taken away in between";
     const ROLE: Role = Role::RecipientManagement;
 
     fn parameters(&self) -> Map<String, Value> {

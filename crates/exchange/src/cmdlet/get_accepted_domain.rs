@@ -19,15 +19,28 @@ impl GetAcceptedDomain {
             .iter()
             .find(|domain| domain.initial() == Some(true))
             .and_then(name)
-            .or_else(|| domains.iter().filter_map(name).find(|name| is_initial_domain(name)))
+            .or_else(|| {
+                domains
+                    .iter()
+                    .filter_map(name)
+                    .find(|name| is_initial_domain(name))
+            })
     }
 }
 
 /// Whether a domain is one that Microsoft gives to every tenant.
 pub(crate) fn is_initial_domain(domain: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
-    [".onmicrosoft.com", ".onmicrosoft.us", ".partner.onmschina.cn"].iter().any(|suffix| {
-        domain.strip_suffix(suffix).is_some_and(|label| !label.is_empty() && !label.contains('.'))
+    [
+        ".onmicrosoft.com",
+        ".onmicrosoft.us",
+        ".partner.onmschina.cn",
+    ]
+    .iter()
+    .any(|suffix| {
+        domain
+            .strip_suffix(suffix)
+            .is_some_and(|label| !label.is_empty() && !label.contains('.'))
     })
 }
 
@@ -70,12 +83,21 @@ mod tests {
             json!({"DomainName": "contoso.mail.onmicrosoft.com"}),
             json!({"DomainName": "contoso.onmicrosoft.com"}),
         ]);
-        assert_eq!(GetAcceptedDomain::initial(&by_name).unwrap(), "contoso.onmicrosoft.com");
+        assert_eq!(
+            GetAcceptedDomain::initial(&by_name).unwrap(),
+            "contoso.onmicrosoft.com"
+        );
         let by_mark = rows(&[
             json!({"DomainName": "b.onmicrosoft.com", "InitialDomain": false}),
             json!({"DomainName": "a.onmicrosoft.com", "InitialDomain": true}),
         ]);
-        assert_eq!(GetAcceptedDomain::initial(&by_mark).unwrap(), "a.onmicrosoft.com");
-        assert_eq!(GetAcceptedDomain::initial(&rows(&[json!({"DomainName": "a.com"})])), None);
+        assert_eq!(
+            GetAcceptedDomain::initial(&by_mark).unwrap(),
+            "a.onmicrosoft.com"
+        );
+        assert_eq!(
+            GetAcceptedDomain::initial(&rows(&[json!({"DomainName": "a.com"})])),
+            None
+        );
     }
 }

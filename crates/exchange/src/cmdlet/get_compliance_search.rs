@@ -22,7 +22,9 @@ impl Cmdlet for GetComplianceSearch {
     const ROLE: Role = Role::ComplianceSearch;
 
     fn parameters(&self) -> Map<String, Value> {
-        Parameters::default().set("Identity", self.identity.as_str()).done()
+        Parameters::default()
+            .set("Identity", self.identity.as_str())
+            .done()
     }
 }
 

@@ -21,7 +21,9 @@ impl Cmdlet for GetMailboxStatistics {
     const ROLE: Role = Role::RecipientManagement;
 
     fn parameters(&self) -> Map<String, Value> {
-        Parameters::default().set("Identity", self.identity.as_str()).done()
+        Parameters::default()
+            .set("Identity", self.identity.as_str())
+            .done()
     }
 
     fn mailbox(&self) -> Option<&str> {

@@ -51,6 +51,7 @@ impl RecipientPermission<'_> {
 
     /// Whether it forbids instead of granting. Rows without the field grant.
     pub fn denies(&self) -> bool {
-        self.access_control_type().is_some_and(|kind| kind.eq_ignore_ascii_case("Deny"))
+        self.access_control_type()
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("Deny"))
     }
 }

@@ -31,7 +31,12 @@ impl Cmdlet for GetTenantAllowBlockListItems {
             Some(action) => parameters.switch(action.name(), true),
             None => parameters,
         };
-        parameters.some("Entry", self.entry.as_deref().filter(|entry| !entry.is_empty())).done()
+        parameters
+            .some(
+                "Entry",
+                self.entry.as_deref().filter(|entry| !entry.is_empty()),
+            )
+            .done()
     }
 }
 

@@ -69,6 +69,7 @@ mod start_compliance_search;
 
 pub use add_mailbox_permission::{AddMailboxPermission, MailboxRight};
 pub use add_recipient_permission::AddRecipientPermission;
+pub(crate) use get_accepted_domain::is_initial_domain;
 pub use get_accepted_domain::{AcceptedDomain, GetAcceptedDomain};
 pub use get_compliance_search::{GetComplianceSearch, Search};
 pub use get_compliance_search_action::{GetComplianceSearchAction, SearchAction};

@@ -57,7 +57,8 @@ impl Cmdlet for NewComplianceSearchAction {
     const SERVICE: Service = Service::Compliance;
     const CHANGES: bool = true;
     const REPEAT: Repeat = Repeat::Unsafe;
-    const LATE: &'static str = "may purge ten more items per mailbox where the first action was removed in between";
+    const LATE: &'static str =
+        "may purge ten more items per mailbox where the first action was removed in between";
     const ROLE: Role = Role::ComplianceSearch;
 
     fn parameters(&self) -> Map<String, Value> {
@@ -65,9 +66,9 @@ impl Cmdlet for NewComplianceSearchAction {
         let parameters = match self.kind {
             ActionKind::Preview => parameters.switch("Preview", true),
             // Force would run a finished purge again.
-            ActionKind::Purge(kind) => {
-                parameters.switch("Purge", true).set("PurgeType", kind.name())
-            }
+            ActionKind::Purge(kind) => parameters
+                .switch("Purge", true)
+                .set("PurgeType", kind.name()),
         };
         parameters.set("Confirm", false).done()
     }

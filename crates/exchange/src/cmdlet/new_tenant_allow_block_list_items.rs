@@ -4,10 +4,7 @@ use jiff::Timestamp;
 use kernel::Role;
 use serde_json::{Map, Value};
 
-use crate::{
-    Cmdlet, Repeat, Service, Values,
-    call::Parameters,
-};
+use crate::{Cmdlet, Repeat, Service, Values, call::Parameters};
 
 /// The lists of the service. Addresses and domains are one list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,7 +92,8 @@ impl Cmdlet for NewTenantAllowBlockListItems {
     const SERVICE: Service = Service::Exchange;
     const CHANGES: bool = true;
     const REPEAT: Repeat = Repeat::Unsafe;
-    const LATE: &'static str = "is refused as a duplicate, or brings back an entry that was removed in between";
+    const LATE: &'static str =
+        "is refused as a duplicate, or brings back an entry that was removed in between";
     const ROLE: Role = Role::TenantAllowBlockListManager;
 
     fn parameters(&self) -> Map<String, Value> {
@@ -103,6 +101,9 @@ impl Cmdlet for NewTenantAllowBlockListItems {
             .set("ListType", self.list_type.name())
             .switch(self.action.name(), true)
             .list("Entries", self.entries.as_slice());
-        self.expiry.put(parameters).some("Notes", self.notes.as_deref()).done()
+        self.expiry
+            .put(parameters)
+            .some("Notes", self.notes.as_deref())
+            .done()
     }
 }

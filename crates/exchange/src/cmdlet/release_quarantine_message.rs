@@ -36,7 +36,8 @@ impl Cmdlet for ReleaseQuarantineMessage {
     const SERVICE: Service = Service::Exchange;
     const CHANGES: bool = true;
     const REPEAT: Repeat = Repeat::Unsafe;
-    const LATE: &'static str = "passes over recipients who have the message; with Force it delivers once more";
+    const LATE: &'static str =
+        "passes over recipients who have the message; with Force it delivers once more";
     const ROLE: Role = Role::Quarantine;
 
     fn parameters(&self) -> Map<String, Value> {

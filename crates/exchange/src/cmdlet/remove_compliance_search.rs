@@ -17,10 +17,14 @@ impl Cmdlet for RemoveComplianceSearch {
     const SERVICE: Service = Service::Compliance;
     const CHANGES: bool = true;
     const REPEAT: Repeat = Repeat::Unsafe;
-    const LATE: &'static str = "is refused as not found, or removes a search of that name made in between";
+    const LATE: &'static str =
+        "is refused as not found, or removes a search of that name made in between";
     const ROLE: Role = Role::ComplianceSearch;
 
     fn parameters(&self) -> Map<String, Value> {
-        Parameters::default().set("Identity", self.identity.as_str()).set("Confirm", false).done()
+        Parameters::default()
+            .set("Identity", self.identity.as_str())
+            .set("Confirm", false)
+            .done()
     }
 }

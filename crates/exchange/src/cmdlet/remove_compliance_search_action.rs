@@ -21,6 +21,9 @@ impl Cmdlet for RemoveComplianceSearchAction {
     const ROLE: Role = Role::ComplianceSearch;
 
     fn parameters(&self) -> Map<String, Value> {
-        Parameters::default().set("Identity", self.identity.as_str()).set("Confirm", false).done()
+        Parameters::default()
+            .set("Identity", self.identity.as_str())
+            .set("Confirm", false)
+            .done()
     }
 }

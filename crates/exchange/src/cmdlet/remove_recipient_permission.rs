@@ -19,7 +19,8 @@ impl Cmdlet for RemoveRecipientPermission {
     const SERVICE: Service = Service::Exchange;
     const CHANGES: bool = true;
     const REPEAT: Repeat = Repeat::Safe;
-    const LATE: &'static str = "warns that the right is not there, or takes away what was granted in between";
+    const LATE: &'static str =
+        "warns that the right is not there, or takes away what was granted in between";
     const ROLE: Role = Role::RecipientManagement;
 
     fn parameters(&self) -> Map<String, Value> {

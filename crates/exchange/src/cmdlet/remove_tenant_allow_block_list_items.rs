@@ -47,6 +47,9 @@ impl Cmdlet for RemoveTenantAllowBlockListItems {
     fn parameters(&self) -> Map<String, Value> {
         let parameters = Parameters::default().set("ListType", self.list_type.name());
         let sub_type = self.tenant_sub_type.then_some("Tenant");
-        self.target.put(parameters).some("ListSubType", sub_type).done()
+        self.target
+            .put(parameters)
+            .some("ListSubType", sub_type)
+            .done()
     }
 }

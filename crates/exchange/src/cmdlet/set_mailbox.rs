@@ -3,11 +3,7 @@
 use kernel::Role;
 use serde_json::{Map, Value};
 
-use crate::{
-    Cmdlet, Identity, Repeat, Service, Values,
-    call::Parameters,
-    encode::edit_list,
-};
+use crate::{Cmdlet, Identity, Repeat, Service, Values, call::Parameters, encode::edit_list};
 
 /// What a mailbox can be made into, by the input words of the cmdlet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -17,7 +17,8 @@ impl Cmdlet for StartComplianceSearch {
     const SERVICE: Service = Service::Compliance;
     const CHANGES: bool = true;
     const REPEAT: Repeat = Repeat::Unsafe;
-    const LATE: &'static str = "runs the search once more, so that its results are newer than an action on them";
+    const LATE: &'static str =
+        "runs the search once more, so that its results are newer than an action on them";
     const ROLE: Role = Role::ComplianceSearch;
 
     fn parameters(&self) -> Map<String, Value> {

@@ -1,8 +1,35 @@
-//! Reading answers.
+//! Reading answers: bytes in, rows or a refusal out. Nothing here waits, asks or panics, whatever
+//! the bytes are.
+//!
+//! What the service *means* by a text is decided in [`reason`] and [`warning`]; no other code
+//! compares the service's words.
 
-use crate::Warning;
+mod envelope;
+mod granted;
+mod headers;
+mod problem;
+mod reason;
+mod refusal;
+mod warning;
 
-/// What a warning means.
-pub(crate) fn warning(_text: &str) -> Warning {
-    Warning::Other
+pub use envelope::{Envelope, Garbled, envelope};
+pub use granted::granted;
+pub use headers::{Affinity, is_simulated, request_id, retry_after, warnings};
+pub use problem::{Problem, problem, problem_of_errors};
+pub use reason::{Asked, reason};
+pub use refusal::{garbled, refusal};
+pub(crate) use warning::classify as warning;
+
+use kernel::escape;
+
+/// The first characters of an answer, for a message about it.
+pub(crate) fn start_of(body: &[u8]) -> String {
+    let head = body.get(..body.len().min(400)).unwrap_or_default();
+    let text = String::from_utf8_lossy(head);
+    let text = text.trim_matches(['\0', '\u{FEFF}']).trim();
+    if text.is_empty() {
+        "nothing".to_owned()
+    } else {
+        escape::clipped(text, 120)
+    }
 }

@@ -1,0 +1,516 @@
+//! One request on its way: token, place, send, judge, and again where that is allowed.
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use kernel::{ErrorKind, Failure, Happened, failure::code};
+use url::Url;
+
+use crate::{
+    Call, CallError, Exchange, Reason, Refusal, Repeat, Row, Service,
+    client::is_app,
+    decode::{self, Affinity, Asked, Garbled, Problem},
+    request::{self, Built, Frame},
+    retry::{Budget, Lost},
+    throttle::Permit,
+    wire::{Bearer, Request, Response, SendFailure},
+};
+
+/// What is asked.
+#[derive(Debug)]
+pub(crate) enum Ask<'a> {
+    Invoke {
+        call: &'a Call,
+        body: &'a Bytes,
+        next: Option<&'a Url>,
+    },
+    Banner,
+    Modules,
+}
+
+impl Ask<'_> {
+    fn call(&self) -> Option<&Call> {
+        match self {
+            Self::Invoke { call, .. } => Some(call),
+            Self::Banner | Self::Modules => None,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Invoke { call, .. } => call.cmdlet,
+            Self::Banner => "EXOBanner",
+            Self::Modules => "EXOModuleFile",
+        }
+    }
+
+    fn changes(&self) -> bool {
+        self.call().is_some_and(|call| call.changes)
+    }
+
+    /// Whether it may be sent again after an answer that leaves its fate open.
+    fn repeats(&self) -> bool {
+        self.call()
+            .is_none_or(|call| !call.changes || call.repeat == Repeat::Safe)
+    }
+}
+
+/// What all requests of one call share, pages and tries.
+#[derive(Debug)]
+pub(crate) struct Trip {
+    pub service: Service,
+    /// The tenant in the path.
+    pub tenant: String,
+    /// The host that a redirect named.
+    pub base: Option<Url>,
+    pub request_id: String,
+    pub affinity: Affinity,
+    /// The mailbox itself is the anchor.
+    pub routed: bool,
+}
+
+/// A successful answer, read.
+#[derive(Debug)]
+pub(crate) struct Answer<T> {
+    pub value: T,
+    pub headers: HeaderMap,
+    /// Where it came from, for links in it.
+    pub url: Url,
+    /// An earlier send may have taken effect.
+    pub repeated: bool,
+}
+
+/// A successful answer that is none.
+pub(crate) enum Fault {
+    Garbled(Garbled),
+    Refused(Problem, Vec<Row>),
+}
+
+/// The state of the tries of one request.
+struct Tries {
+    budget: Budget,
+    refreshed: bool,
+    redirects: u8,
+    /// Where a redirect sent this one request.
+    moved: Option<Url>,
+    /// A refused call goes before those that were never sent.
+    again: bool,
+    repeated: bool,
+}
+
+/// What to do next.
+enum Step {
+    Again,
+    AgainAfter(std::time::Duration),
+    NewToken(Option<String>),
+    End(CallError),
+}
+
+impl Exchange {
+    /// Sends a request until it has an answer that counts.
+    pub(crate) async fn ask<T>(
+        &self,
+        ask: &Ask<'_>,
+        trip: &mut Trip,
+        read: impl Fn(&Response) -> Result<T, Fault> + Send,
+    ) -> Result<Answer<T>, CallError> {
+        let options = &self.inner.options;
+        let mut tries = Tries {
+            budget: Budget::new(options.max_wait, options.max_asked_wait),
+            refreshed: false,
+            redirects: 0,
+            moved: None,
+            again: false,
+            repeated: false,
+        };
+        let mut bearer = self
+            .inner
+            .wire
+            .token(trip.service)
+            .await
+            .map_err(not_sent)?;
+        loop {
+            let permit = self.limiter(trip.service).acquire(tries.again).await;
+            let request = self.prepare(ask, trip, &bearer, &tries).map_err(not_sent)?;
+            let url = request.url.clone();
+            tracing::trace!(
+                ask = ask.name(),
+                id = trip.request_id,
+                host = url.host_str(),
+                "send"
+            );
+            let step = match self.inner.wire.send(request).await {
+                Err(failure) => {
+                    drop(permit);
+                    self.lost(ask, &mut tries, failure)
+                }
+                Ok(response) => {
+                    trip.affinity
+                        .learn(url.host_str().unwrap_or_default(), &response.headers);
+                    tracing::debug!(
+                        ask = ask.name(),
+                        id = trip.request_id,
+                        request_id = decode::request_id(&response.headers),
+                        status = response.status.as_u16(),
+                        bytes = response.body.len(),
+                        "answer"
+                    );
+                    if response.status.is_redirection() {
+                        permit.answered();
+                        let step = self.redirected(ask, trip, &mut tries, &url, &response);
+                        if matches!(ask, Ask::Banner) && matches!(step, Step::Again) {
+                            if let Ok(value) = read(&response) {
+                                return Ok(answer(value, response, url, false));
+                            }
+                        }
+                        step
+                    } else {
+                        match self.judge(ask, trip, &bearer, &mut tries, &response, permit, &read) {
+                            Ok(value) => return Ok(answer(value, response, url, tries.repeated)),
+                            Err(step) => step,
+                        }
+                    }
+                }
+            };
+            match step {
+                Step::End(error) => return Err(error),
+                Step::Again => {}
+                Step::AgainAfter(wait) => options.clock.sleep(wait).await,
+                Step::NewToken(claims) => {
+                    bearer = self
+                        .inner
+                        .wire
+                        .token_after_refusal(trip.service, &bearer.token, claims.as_deref())
+                        .await
+                        .map_err(not_sent)?;
+                }
+            }
+        }
+    }
+
+    fn prepare(
+        &self,
+        ask: &Ask<'_>,
+        trip: &Trip,
+        bearer: &Bearer,
+        tries: &Tries,
+    ) -> Result<Request, Failure> {
+        let options = &self.inner.options;
+        let base = match &trip.base {
+            Some(base) => base.clone(),
+            None => self.inner.wire.base(trip.service)?,
+        };
+        let mailbox = ask
+            .call()
+            .filter(|_| trip.routed)
+            .and_then(request::mailbox_anchor);
+        let anchor = mailbox
+            .clone()
+            .unwrap_or_else(|| request::anchor(&bearer.caller, trip.service, &trip.tenant));
+        let target = tries.moved.as_ref().or(match ask {
+            Ask::Invoke { next, .. } => *next,
+            Ask::Banner | Ask::Modules => None,
+        });
+        let host = target.unwrap_or(&base).host_str().unwrap_or_default();
+        let frame = Frame {
+            base: &base,
+            tenant: &trip.tenant,
+            anchor: &anchor,
+            routed: mailbox.is_some(),
+            connection_id: &self.inner.connection_id,
+            request_id: &trip.request_id,
+            page_size: options.page_size,
+            cookies: trip.affinity.header(host),
+        };
+        let built = match ask {
+            Ask::Invoke { call, body, .. } => {
+                request::invoke(&frame, call, Bytes::clone(body), target)
+            }
+            Ask::Banner => request::banner(&frame),
+            Ask::Modules => request::modules(&frame),
+        };
+        let timeout = if ask.changes() {
+            options.change_timeout
+        } else {
+            options.read_timeout
+        };
+        let Built {
+            method,
+            url,
+            headers,
+            body,
+        } = built;
+        let url = tries.moved.clone().unwrap_or(url);
+        let token = bearer.token.clone();
+        Ok(Request {
+            method,
+            url,
+            headers,
+            body,
+            token,
+            limit: options.max_page_bytes,
+            timeout,
+        })
+    }
+
+    /// No whole answer.
+    fn lost(&self, ask: &Ask<'_>, tries: &mut Tries, failure: SendFailure) -> Step {
+        let random = self.inner.options.random.as_ref();
+        let happened = failure.happened;
+        let may_again = match happened {
+            // Nothing left, so there is nothing to repeat. A refusing proxy or a certificate will
+            // not change their minds.
+            Happened::NotSent => failure.code == code::CONNECTION_FAILED,
+            _ => !ask.changes() && failure.code != code::ANSWER_TOO_LARGE,
+        };
+        let lost = match (happened, failure.kind) {
+            (Happened::NotSent, _) => Lost::Connection,
+            (_, ErrorKind::Timeout) => Lost::Time,
+            _ => Lost::Answer,
+        };
+        if may_again
+            && failure.kind != ErrorKind::Cancelled
+            && let Some(wait) = tries.budget.lost(lost, random)
+        {
+            tracing::debug!(
+                ask = ask.name(),
+                code = failure.code.as_str(),
+                ?wait,
+                "again"
+            );
+            return Step::AgainAfter(wait);
+        }
+        // An earlier try that was answered with a server error may have taken effect.
+        let open = tries.repeated && happened == Happened::NotSent;
+        let failure = if open {
+            Box::new(failure.happened(Happened::MaybeSent))
+        } else {
+            failure
+        };
+        Step::End(match failure.happened {
+            Happened::NotSent => CallError::NotSent(failure),
+            Happened::Unreadable => CallError::Unreadable(failure),
+            Happened::MaybeSent | Happened::Refused => CallError::MaybeSent(failure),
+        })
+    }
+
+    /// An answer that is no redirect: its value, or what to do next.
+    #[expect(clippy::too_many_arguments, reason = "one step of one loop")]
+    fn judge<T>(
+        &self,
+        ask: &Ask<'_>,
+        trip: &mut Trip,
+        bearer: &Bearer,
+        tries: &mut Tries,
+        response: &Response,
+        permit: Permit,
+        read: &(impl Fn(&Response) -> Result<T, Fault> + Send),
+    ) -> Result<T, Step> {
+        let options = &self.inner.options;
+        let asked = Asked {
+            call: ask.call(),
+            service: trip.service,
+            app_only: is_app(&bearer.caller),
+        };
+        let status = response.status.as_u16();
+        let (problem, rows) = if response.status.is_success() {
+            match read(response) {
+                Ok(value) => {
+                    permit.answered();
+                    return Ok(value);
+                }
+                Err(Fault::Garbled(garbled)) => {
+                    permit.answered();
+                    return Err(self.garbled(ask, &asked, tries, response, &garbled));
+                }
+                Err(Fault::Refused(problem, rows)) => (problem, rows),
+            }
+        } else {
+            (
+                decode::problem(&response.headers, &response.body),
+                Vec::new(),
+            )
+        };
+        let now = options.clock.now();
+        let refusal = decode::refusal(status, &response.headers, problem, rows, now, &asked);
+        let crowded = match &refusal.reason {
+            Reason::Throttled {
+                concurrency: true, ..
+            } => Some(permit.refused()),
+            _ => {
+                permit.answered();
+                None
+            }
+        };
+        Err(self.refused(ask, trip, tries, response, refusal, crowded))
+    }
+
+    /// A success that cannot be understood. A read is asked again: proxies cut answers short.
+    fn garbled(
+        &self,
+        ask: &Ask<'_>,
+        asked: &Asked<'_>,
+        tries: &mut Tries,
+        response: &Response,
+        garbled: &Garbled,
+    ) -> Step {
+        if !ask.changes()
+            && let Some(wait) = tries
+                .budget
+                .lost(Lost::Answer, self.inner.options.random.as_ref())
+        {
+            return Step::AgainAfter(wait);
+        }
+        let status = response.status.as_u16();
+        let failure = decode::garbled(status, &response.headers, garbled, asked);
+        Step::End(CallError::Unreadable(Box::new(failure)))
+    }
+
+    /// The service refused; `crowded` is set where it did for too many calls at once, and true
+    /// where others of ours are in flight.
+    fn refused(
+        &self,
+        ask: &Ask<'_>,
+        trip: &mut Trip,
+        tries: &mut Tries,
+        response: &Response,
+        mut refusal: Refusal,
+        crowded: Option<bool>,
+    ) -> Step {
+        let random = self.inner.options.random.as_ref();
+        let step = match &refusal.reason {
+            Reason::Throttled { retry_after, .. } => match (retry_after, crowded) {
+                (None, Some(true)) if tries.budget.refusal() => Some(Step::Again),
+                (asked, _) => {
+                    let wait = tries.budget.passing(*asked, random);
+                    if let (Some(wait), None) = (asked, crowded)
+                        && *wait <= self.inner.options.max_asked_wait
+                    {
+                        self.limiter(trip.service).pause(*wait);
+                    }
+                    wait.map(Step::AgainAfter)
+                }
+            },
+            Reason::Transient { retry_after } if ask.repeats() => {
+                tries.repeated |= ask.changes();
+                tries
+                    .budget
+                    .passing(*retry_after, random)
+                    .map(Step::AgainAfter)
+            }
+            Reason::WrongServer => {
+                let mailbox = ask.call().and_then(request::mailbox_anchor);
+                if mailbox.is_some() && !trip.routed {
+                    trip.routed = true;
+                    Some(Step::Again)
+                } else {
+                    tries.budget.passing(None, random).map(Step::AgainAfter)
+                }
+            }
+            _ if response.status.as_u16() == 401 && !tries.refreshed => {
+                tries.refreshed = true;
+                let claims = response
+                    .headers
+                    .get_all(header::WWW_AUTHENTICATE)
+                    .iter()
+                    .filter_map(|value| value.to_str().ok())
+                    .find_map(cloud::claims_challenge);
+                Some(Step::NewToken(claims))
+            }
+            _ => None,
+        };
+        if let Some(step) = step {
+            tries.again = true;
+            tracing::debug!(ask = ask.name(), reason = ?refusal.reason, "again");
+            return step;
+        }
+        if tries.repeated {
+            // This answer is about the last send alone.
+            refusal.happened = Happened::MaybeSent;
+            refusal.failure.happened = Happened::MaybeSent;
+        }
+        Step::End(CallError::Refused(Box::new(refusal)))
+    }
+
+    /// A redirect. Nothing was executed, so any request may follow it, once its target is trusted.
+    fn redirected(
+        &self,
+        ask: &Ask<'_>,
+        trip: &mut Trip,
+        tries: &mut Tries,
+        from: &Url,
+        response: &Response,
+    ) -> Step {
+        tries.redirects += 1;
+        let location = response
+            .headers
+            .get(header::LOCATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|location| from.join(location).ok());
+        let asked = Asked {
+            call: ask.call(),
+            service: trip.service,
+            app_only: false,
+        };
+        let stray = |why: &str| {
+            let garbled = Garbled {
+                why: why.to_owned(),
+                start: decode::start_of(&response.body),
+            };
+            let status = response.status.as_u16();
+            let failure = decode::garbled(status, &response.headers, &garbled, &asked);
+            Step::End(CallError::Unreadable(Box::new(failure)))
+        };
+        let Some(location) = location else {
+            return stray("it redirects to nowhere");
+        };
+        if tries.redirects > 4 {
+            return stray("it redirects in a circle");
+        }
+        match self.follow(trip, tries, from, &location) {
+            Ok(true) => Step::Again,
+            Ok(false) => stray("it redirects to itself"),
+            Err(failure) => Step::End(CallError::Unreadable(Box::new(failure))),
+        }
+    }
+
+    fn follow(
+        &self,
+        trip: &mut Trip,
+        tries: &mut Tries,
+        from: &Url,
+        location: &Url,
+    ) -> Result<bool, Failure> {
+        let wire = &self.inner.wire;
+        if trip.service == Service::Compliance {
+            let base = wire.compliance_redirect(location)?;
+            wire.trust(&base)?;
+            if request::base_of(from).as_ref() == Some(&base) {
+                return Ok(false);
+            }
+            wire.keep_compliance_base(base)?;
+            trip.base = None;
+            tries.moved = None;
+            return Ok(true);
+        }
+        wire.trust(location)?;
+        if location == from {
+            return Ok(false);
+        }
+        trip.base = request::base_of(location);
+        tries.moved = Some(location.clone());
+        Ok(true)
+    }
+}
+
+fn answer<T>(value: T, response: Response, url: Url, repeated: bool) -> Answer<T> {
+    Answer {
+        value,
+        headers: response.headers,
+        url,
+        repeated,
+    }
+}
+
+pub(crate) fn not_sent(failure: Failure) -> CallError {
+    CallError::NotSent(Box::new(failure.happened(Happened::NotSent)))
+}
