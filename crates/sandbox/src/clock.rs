@@ -102,7 +102,7 @@ mod tests {
     async fn the_clock_only_goes_ahead() {
         let base: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let clock = SandboxClock::new(Arc::new(kernel::SystemClock::default()), Some(base));
-        clock.advance(Duration::from_secs(86_400));
+        clock.advance(Duration::from_hours(24));
         let gone = clock.now().duration_since(base);
         assert!(
             gone.as_secs() >= 86_400 && gone.as_secs() < 86_500,

@@ -266,9 +266,14 @@ fn run(
     strike: Option<Strike>,
 ) -> Result<Output, Refusal> {
     let now = wire.world.clock.now();
+    let mut parameters = bound.parameters.clone();
+    if prepared.spec.parameters.iter().any(|known| known.name == "ResultSize") {
+        // The door cuts the rows: it must see all of them to know that more follow.
+        parameters.insert("ResultSize".to_owned(), "Unlimited".into());
+    }
     let call = Call {
         cmdlet: prepared.spec.name,
-        parameters: bound.parameters.clone(),
+        parameters,
         service: wire.entrance.service,
         caller: &session.caller,
         now,

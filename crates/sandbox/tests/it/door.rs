@@ -245,7 +245,7 @@ async fn a_role_hides_a_parameter() {
     // A user whose one role group gives the cmdlet and not the parameter.
     let roles = match parameter.role {
         Some("Search And Purge" | "Preview") => ["Compliance Administrator"],
-        Some("Mail Recipients") => ["Global Reader"],
+        Some("Mail Recipients") => ["Security Administrator"],
         other => panic!("extend this test for {other:?}"),
     };
     lab.running

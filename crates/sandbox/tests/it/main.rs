@@ -6,3 +6,4 @@ mod faults;
 mod intercept;
 mod lab;
 mod sign_in;
+mod strangers;
