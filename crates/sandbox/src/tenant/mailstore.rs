@@ -208,7 +208,7 @@ impl MailStore {
         let items = self.mailboxes.get_mut(mailbox)?;
         let id = self.next;
         self.next += 1;
-        let read = folder != Folder::Inbox || id % 3 == 0;
+        let read = folder != Folder::Inbox || id.is_multiple_of(3);
         items.push(Item {
             id,
             folder,

@@ -71,6 +71,10 @@ impl MailboxKind {
 
 /// A mailbox as the directory knows it at the start.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of a directory record"
+)]
 pub struct Mailbox {
     /// `ExchangeGuid`.
     pub guid: Uuid,

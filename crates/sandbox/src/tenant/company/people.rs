@@ -196,10 +196,10 @@ fn person(
     } else {
         ""
     };
-    made.vip = kind == MailboxKind::User && index % 31 == 0;
-    made.litigation_hold = kind == MailboxKind::User && index % 27 == 0;
-    made.single_item_recovery = made.vip || made.litigation_hold || index % 9 == 0;
-    made.dir_synced = index % 37 == 0;
+    made.vip = kind == MailboxKind::User && index.is_multiple_of(31);
+    made.litigation_hold = kind == MailboxKind::User && index.is_multiple_of(27);
+    made.single_item_recovery = made.vip || made.litigation_hold || index.is_multiple_of(9);
+    made.dir_synced = index.is_multiple_of(37);
     made
 }
 
@@ -368,9 +368,8 @@ fn note(
     let attachments = if topic.attachment.is_empty() {
         Vec::new()
     } else {
-        let sha256 = (0..4)
-            .map(|_| format!("{:016x}", random.next_u64()))
-            .collect();
+        let [a, b, c, d] = [(); 4].map(|()| random.next_u64());
+        let sha256 = format!("{a:016x}{b:016x}{c:016x}{d:016x}");
         vec![Attachment {
             name: topic.attachment.to_owned(),
             sha256,

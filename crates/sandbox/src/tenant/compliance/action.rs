@@ -5,32 +5,18 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    AMBIGUOUS, Needs, TASK, after, gate, missing, rows,
-    run::{self, STARTING, Snapshot, Status},
-    search::{Search, address, limited},
-    text::{self, PreviewRow, Purged},
+    AMBIGUOUS, Needs, TASK, after, effect, gate, missing, rows,
+    run::{self, STARTING, Status},
+    search::{Search, limited},
+    text::{self, Purged},
 };
 use crate::{
     cmdlet::{Answer, Call, Output, Refusal, Stage},
-    tenant::{
-        ComplianceMode, Tenant,
-        args::Args,
-        company::Company,
-        mailstore::{Item, MailStore},
-    },
+    tenant::{ComplianceMode, Tenant, args::Args},
 };
 
-/// Items that one purge takes from a mailbox.
-const PURGED: usize = 10;
 /// Mailboxes that a search may have looked into when its results are purged.
 const PURGE_MAILBOXES: usize = 50_000;
-/// Items of a mailbox in a preview.
-const PREVIEWED: usize = 100;
-/// Items in a preview.
-const PREVIEWED_ALL: usize = 1_000;
-/// Mailboxes in a preview.
-const PREVIEW_MAILBOXES: usize = 1_000;
-
 /// What an action does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -149,7 +135,7 @@ fn kind(tenant: &Tenant, call: &Call<'_>) -> Result<Kind, Refusal> {
     })
 }
 
-fn refuse<T>(text: String) -> Result<T, Refusal> {
+fn refuse<T>(text: &str) -> Result<T, Refusal> {
     Err(Refusal::cmdlet(
         TASK,
         format!("Unable to execute the task. Reason: {text}"),
@@ -220,29 +206,29 @@ fn check(tenant: &Tenant, call: &Call<'_>, kind: Kind, name: &str) -> Result<Rea
     }
     let name = &search.name;
     if search.status(call.now).is_running() {
-        return refuse(format!(
+        return refuse(&format!(
             "The search \"{name}\" is still running. Wait until it is completed."
         ));
     }
     let Some(run) = search.fresh(call.now) else {
-        return refuse(format!(
+        return refuse(&format!(
             "The results for \"{name}\" aren't up to date. Please update the search results to get the most current estimate."
         ));
     };
     if matches!(kind, Kind::Purge(_)) {
         if !search.locations.sharepoint.is_empty() {
-            return refuse(format!(
+            return refuse(&format!(
                 "The search \"{name}\" includes SharePoint locations. Only mailbox items can be purged."
             ));
         }
         if run.snapshot.hits.len() > PURGE_MAILBOXES {
-            return refuse(format!(
+            return refuse(&format!(
                 "The search \"{name}\" includes more than {PURGE_MAILBOXES} mailboxes. Reduce the number of mailboxes, and then try again."
             ));
         }
     }
     if run.snapshot.items() == 0 {
-        return refuse(format!("The search \"{name}\" didn't return any results."));
+        return refuse(&format!("The search \"{name}\" didn't return any results."));
     }
     Ok(Ready::Search(key))
 }
@@ -256,12 +242,12 @@ fn make(tenant: &mut Tenant, call: &Call<'_>, kind: Kind, key: &str) -> Result<A
     let run = search.run.as_ref().ok_or_else(|| missing(key))?;
     let (results, purged) = match kind {
         Kind::Preview => (
-            preview(&tenant.company, &tenant.mail, &run.snapshot),
+            effect::preview(&tenant.company, &tenant.mail, &run.snapshot),
             Vec::new(),
         ),
         Kind::Purge(word) => {
             let hard = word == "HardDelete";
-            let purged = purge(
+            let purged = effect::purge(
                 &tenant.company,
                 &mut tenant.mail,
                 &run.snapshot,
@@ -275,10 +261,6 @@ fn make(tenant: &mut Tenant, call: &Call<'_>, kind: Kind, key: &str) -> Result<A
     Ok(action(tenant, call, search, kind, job, results, purged))
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the parts of one record, used once"
-)]
 fn action(
     tenant: &Tenant,
     call: &Call<'_>,
@@ -308,78 +290,6 @@ fn action(
         retry: call.on("RetryOnError"),
         tenant: tenant.company.tenant_id,
     }
-}
-
-/// Takes at most ten items a mailbox of those that the snapshot knows and that are not yet as far
-/// away as the purge would take them.
-fn purge(
-    company: &Company,
-    mail: &mut MailStore,
-    snapshot: &Snapshot,
-    hard: bool,
-    now: Timestamp,
-) -> Vec<Purged> {
-    let mut all = Vec::new();
-    for hits in &snapshot.hits {
-        let (mut items, mut size) = (0, 0);
-        for found in &hits.items {
-            if items == PURGED {
-                break;
-            }
-            if let Some(bytes) = mail.remove(hits.mailbox, found.id, hard, now) {
-                items += 1;
-                size += bytes;
-            }
-        }
-        if items > 0 {
-            all.push(Purged {
-                location: address(company, hits.mailbox).to_owned(),
-                items,
-                size,
-            });
-        }
-    }
-    all
-}
-
-/// The newest items, at most a hundred a mailbox and a thousand in all, of those still there.
-fn preview(company: &Company, mail: &MailStore, snapshot: &Snapshot) -> String {
-    let mut rows: Vec<(usize, &Item)> = Vec::new();
-    let with_hits = snapshot.hits.iter().filter(|hits| !hits.items.is_empty());
-    for hits in with_hits.take(PREVIEW_MAILBOXES) {
-        let ids: std::collections::BTreeSet<u64> = hits.items.iter().map(|f| f.id).collect();
-        let mut items: Vec<&Item> = mail
-            .items(hits.mailbox)
-            .iter()
-            .filter(|item| ids.contains(&item.id))
-            .collect();
-        items.sort_by_key(|item| std::cmp::Reverse(item.message.received));
-        rows.extend(
-            items
-                .into_iter()
-                .take(PREVIEWED)
-                .map(|item| (hits.mailbox, item)),
-        );
-    }
-    rows.sort_by_key(|(_, item)| std::cmp::Reverse(item.message.received));
-    let row = |(mailbox, item): (usize, &Item)| {
-        let message = &item.message;
-        let from = &message.from;
-        text::preview_line(&PreviewRow {
-            location: address(company, mailbox),
-            sender: if from.name.is_empty() {
-                &from.address
-            } else {
-                &from.name
-            },
-            subject: &message.subject,
-            kind: message.kind.preview_type(),
-            size: message.size,
-            received: message.received,
-            item: item.id,
-        })
-    };
-    text::preview(rows.into_iter().take(PREVIEWED_ALL).map(row))
 }
 
 /// Get-ComplianceSearchAction. Only the form with an identity has results and locations.

@@ -3,6 +3,7 @@
 
 mod action;
 mod cmdlets;
+mod effect;
 mod kql;
 mod locations;
 mod rows;

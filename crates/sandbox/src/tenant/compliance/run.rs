@@ -43,7 +43,7 @@ pub(super) const STARTING: SignedDuration = SignedDuration::from_secs(2);
 /// How long a search over so many mailboxes takes: 30 s for 100 and 25 minutes for 100,000 are
 /// published; between and around them the same power law.
 pub(super) fn duration(mailboxes: usize) -> SignedDuration {
-    let many = u32::try_from(mailboxes.max(1)).map_or(f64::from(u32::MAX), f64::from);
+    let many = u32::try_from(mailboxes.max(1)).map_or_else(|_| f64::from(u32::MAX), f64::from);
     let exponent = 50_f64.ln() / 1_000_f64.ln();
     SignedDuration::try_from_secs_f64(30.0 * (many / 100.0).powf(exponent))
         .unwrap_or(SignedDuration::from_secs(30))
@@ -158,6 +158,7 @@ impl Run {
 
     /// When it came to its end, if it has.
     pub fn ended(&self, now: Timestamp) -> Option<Timestamp> {
-        self.stopped.or((now >= self.ends).then_some(self.ends))
+        self.stopped
+            .or_else(|| (now >= self.ends).then_some(self.ends))
     }
 }

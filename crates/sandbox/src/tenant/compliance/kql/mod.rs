@@ -2,6 +2,7 @@
 //! store. It shares nothing with the client, so that one misreading cannot hide itself.
 
 mod eval;
+mod operand;
 mod parse;
 mod value;
 

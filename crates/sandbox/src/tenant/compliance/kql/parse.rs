@@ -2,7 +2,8 @@
 
 use super::{
     KqlError, Node, Property,
-    value::{Compare, DateRange, NumberRange, Text, When, words},
+    operand::{Operand, text, value},
+    value::Compare,
 };
 
 /// Brackets and negations may nest this deep.
@@ -12,7 +13,7 @@ pub(super) const MAX_LENGTH: usize = 10_000;
 /// Words between the two sides of `NEAR` without a number.
 const NEAR: usize = 8;
 
-type Read<T> = Result<T, KqlError>;
+pub(super) type Read<T> = Result<T, KqlError>;
 
 pub(super) fn parse(text: &str) -> Read<Node> {
     if text.chars().count() > MAX_LENGTH {
@@ -33,15 +34,8 @@ pub(super) fn parse(text: &str) -> Read<Node> {
     node.map_or_else(|| fail("The query has nothing to search for."), Ok)
 }
 
-fn fail<T>(text: impl Into<String>) -> Read<T> {
+pub(super) fn fail<T>(text: impl Into<String>) -> Read<T> {
     Err(KqlError(text.into()))
-}
-
-/// What a property is compared with, before its kind is known.
-struct Operand {
-    text: String,
-    quoted: bool,
-    star: bool,
 }
 
 struct Parser {
@@ -232,15 +226,15 @@ impl Parser {
             Some('(') => self.group(depth, of),
             Some('"') => {
                 let operand = self.quoted()?;
-                self.plain(of, operand)
+                Self::plain(of, &operand)
             }
-            Some(_) => match self.property()? {
-                Some((property, compare)) => self.compared(depth, property, compare),
-                None => {
-                    let operand = self.bare();
-                    self.plain(of, operand)
+            Some(_) => {
+                if let Some((property, compare)) = self.property()? {
+                    return self.compared(depth, property, compare);
                 }
-            },
+                let operand = self.bare();
+                Self::plain(of, &operand)
+            }
         }
     }
 
@@ -301,7 +295,7 @@ impl Parser {
             Some(c) if c.is_whitespace() || c == ')' => return Ok(None),
             Some(_) => self.bare(),
         };
-        value(property, compare, operand).map(Some)
+        value(property, compare, &operand).map(Some)
     }
 
     fn quoted(&mut self) -> Read<Operand> {
@@ -348,110 +342,16 @@ impl Parser {
     }
 
     /// A word or phrase without a property of its own; `None` when nothing of it is a word.
-    fn plain(&mut self, of: Option<Property>, operand: Operand) -> Read<Option<Node>> {
+    fn plain(of: Option<Property>, operand: &Operand) -> Read<Option<Node>> {
         if let Some(property) = of {
             return value(property, Compare::Is, operand).map(Some);
         }
         let quoted = operand.quoted;
-        let text = text(&operand)?;
+        let text = text(operand)?;
         Ok(match (text.words.is_empty(), quoted) {
             (false, _) => Some(Node::Text(text)),
             (true, true) => Some(Node::Nothing),
             (true, false) => None,
         })
     }
-}
-
-/// A property's value, read as the property wants it.
-fn value(property: Property, compare: Compare, operand: Operand) -> Read<Node> {
-    if property.is_date() {
-        return Ok(dates(property, compare, &operand.text)?
-            .map_or(Node::Nothing, |range| Node::Date(property, range)));
-    }
-    if property == Property::Size {
-        return sizes(compare, &operand.text).map(Node::Size);
-    }
-    if compare.is_order() {
-        return fail("Only dates and numbers have an order.");
-    }
-    let text = text(&operand)?;
-    let node = if text.raw.is_empty() {
-        Node::Nothing
-    } else {
-        Node::Property(property, text)
-    };
-    Ok(if compare == Compare::Not {
-        Node::Not(Box::new(node))
-    } else {
-        node
-    })
-}
-
-fn text(operand: &Operand) -> Read<Text> {
-    let inner = operand.text.trim();
-    let (body, star) = match inner.strip_suffix('*') {
-        Some(body) => (body, true),
-        None => (inner, operand.star),
-    };
-    if body.contains('*') {
-        return fail("A wildcard may only stand at the end of a word.");
-    }
-    if star && body.chars().filter(|c| c.is_alphanumeric()).count() < 3 {
-        return fail("A wildcard needs three characters before it.");
-    }
-    Ok(Text {
-        words: words(body),
-        raw: body.to_lowercase(),
-        prefix: star,
-    })
-}
-
-/// Dates; `None` when a value without order isn't a date and so finds nothing.
-fn dates(property: Property, compare: Compare, text: &str) -> Read<Option<DateRange>> {
-    let read = |text: &str| {
-        if text.is_empty() {
-            Some(None)
-        } else {
-            When::read(text).map(Some)
-        }
-    };
-    let range = match text.split_once("..") {
-        Some((from, to)) if !compare.is_order() && !(from.is_empty() && to.is_empty()) => {
-            read(from)
-                .zip(read(to))
-                .map(|(from, to)| DateRange { compare, from, to })
-        }
-        Some(_) => None,
-        None => When::read(text).map(|at| DateRange {
-            compare,
-            from: Some(at),
-            to: Some(at),
-        }),
-    };
-    if range.is_none() && compare.is_order() {
-        return fail(format!("{property:?} needs a date, not '{text}'."));
-    }
-    Ok(range)
-}
-
-fn sizes(compare: Compare, text: &str) -> Read<NumberRange> {
-    let wrong = || KqlError(format!("Size needs a number of bytes, not '{text}'."));
-    let read = |text: &str| {
-        if text.is_empty() {
-            Some(None)
-        } else {
-            text.parse::<u64>().ok().map(Some)
-        }
-    };
-    let (from, to) = match text.split_once("..") {
-        Some((from, to)) if !compare.is_order() && !(from.is_empty() && to.is_empty()) => {
-            read(from).zip(read(to)).ok_or_else(wrong)?
-        }
-        Some(_) => return Err(wrong()),
-        None => {
-            let number = text.parse().map_err(|_| wrong())?;
-            (Some(number), Some(number))
-        }
-    };
-    Ok(NumberRange { compare, from, to })
 }
