@@ -18,6 +18,10 @@ pub enum FaultKind {
     Unavailable,
     /// 504 with an empty body.
     GatewayTimeout,
+    /// 400 with a JSON body: the call needs the mailbox's own server, which cannot be reached.
+    WrongServer,
+    /// 500 with a JSON body: the server is too busy.
+    ServerBusy,
     /// The connection is reset.
     Reset,
     /// The body ends before the length that the header promised.
@@ -202,6 +206,8 @@ impl FaultKind {
         Self::ThrottleText,
         Self::Unavailable,
         Self::GatewayTimeout,
+        Self::WrongServer,
+        Self::ServerBusy,
         Self::Reset,
         Self::TruncatedBody,
         Self::Hang,
@@ -230,8 +236,11 @@ impl FaultKind {
             | Self::RowArrives
             | Self::TokenExpired
             | Self::StrangerRedirect
-            | Self::WarningOnly => &[Before],
-            Self::Unavailable | Self::GatewayTimeout | Self::Hang => &[Before, After],
+            | Self::WarningOnly
+            | Self::WrongServer => &[Before],
+            Self::Unavailable | Self::GatewayTimeout | Self::ServerBusy | Self::Hang => {
+                &[Before, After]
+            }
             Self::Reset => &[Before, After, Answer],
             Self::Lag => &[After],
             Self::TruncatedBody | Self::EndlessBody | Self::BrokenJson | Self::StrangerLink => {
@@ -253,6 +262,8 @@ impl FaultKind {
                     | Self::TokenExpired
                     | Self::StrangerLink
                     | Self::WarningOnly
+                    | Self::WrongServer
+                    | Self::ServerBusy
             );
         }
         match self {

@@ -82,7 +82,7 @@ pub(crate) async fn serve(
     }
     strike::note(record, strike);
     let answer = perform(wire, session, &prepared, Some(strike), record);
-    if strike.phase == Phase::Before {
+    if strike.phase == Phase::Before || strike.kind == FaultKind::Lag {
         return Ok(answer);
     }
     strike::after(wire.world, record, reset, strike, answer).await
@@ -178,7 +178,10 @@ pub(crate) fn perform(
     );
     let bound = match bound {
         Ok(bound) => bound,
-        Err(refusal) => return refused(world, &refusal),
+        Err(refusal) => {
+            forget_inner(record, fault);
+            return refused(world, &refusal);
+        }
     };
     let call_text = format!(
         "{} {}",
@@ -210,7 +213,7 @@ pub(crate) fn perform(
             },
         );
     }
-    match run(wire, session, prepared, &bound, strike) {
+    match run(wire, session, prepared, &bound, strike, record) {
         Ok(output) => {
             record.entry.executed = true;
             rows(
@@ -222,6 +225,17 @@ pub(crate) fn perform(
             record.entry.refused = true;
             refused(world, &refusal)
         }
+    }
+}
+
+/// Takes a fault that lies inside the call back out of the log, since the call was never made.
+fn forget_inner(record: &mut Record, fault: Option<FaultKind>) {
+    use FaultKind::{Lag, LostCursor, RowArrives, RowVanishes, WarningOnly};
+    if matches!(
+        fault,
+        Some(Lag | LostCursor | RowArrives | RowVanishes | WarningOnly)
+    ) {
+        record.entry.fault = None;
     }
 }
 
@@ -264,10 +278,16 @@ fn run(
     prepared: &Prepared,
     bound: &Bound,
     strike: Option<Strike>,
+    record: &mut Record,
 ) -> Result<Output, Refusal> {
     let now = wire.world.clock.now();
     let mut parameters = bound.parameters.clone();
-    if prepared.spec.parameters.iter().any(|known| known.name == "ResultSize") {
+    if prepared
+        .spec
+        .parameters
+        .iter()
+        .any(|known| known.name == "ResultSize")
+    {
         // The door cuts the rows: it must see all of them to know that more follow.
         parameters.insert("ResultSize".to_owned(), "Unlimited".into());
     }
@@ -281,11 +301,11 @@ fn run(
     let mut tenant = lock(&wire.world.tenant);
     tenant.advance(now);
     match strike.map(|strike| (strike.kind, strike.seconds)) {
-        Some((FaultKind::RowVanishes, _)) => {
-            tenant.disturb(prepared.spec.name, true, now);
-        }
-        Some((FaultKind::RowArrives, _)) => {
-            tenant.disturb(prepared.spec.name, false, now);
+        Some((kind @ (FaultKind::RowVanishes | FaultKind::RowArrives), _)) => {
+            let vanish = kind == FaultKind::RowVanishes;
+            if !tenant.disturb(prepared.spec.name, vanish, now) {
+                record.entry.fault = None;
+            }
         }
         Some((FaultKind::Lag, seconds)) => {
             return lagging(&mut tenant, prepared.spec, &call, seconds.unwrap_or(10));

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     body::{self, Answer},
+    cmdlet::Refusal,
     fault::{FaultKind, Phase, Strike},
     journal::{AppliedFault, Record},
     net::{Gone, ResetSwitch},
@@ -44,6 +45,8 @@ pub(crate) async fn before(
         FaultKind::ThrottleText => concurrency(seconds),
         FaultKind::Unavailable => unavailable(seconds),
         FaultKind::GatewayTimeout => body::empty(504),
+        FaultKind::WrongServer => super::refused(world, &wrong_server()),
+        FaultKind::ServerBusy => super::refused(world, &server_busy()),
         FaultKind::HtmlOk => html_page(),
         FaultKind::NulBytes => nul(200),
         FaultKind::StrangerRedirect => redirect(),
@@ -66,6 +69,7 @@ pub(crate) async fn after(
         (FaultKind::Hang, _) => Err(hang(world, record, reset, strike).await),
         (FaultKind::Unavailable, _) => Ok(unavailable(strike.retry_after)),
         (FaultKind::GatewayTimeout, _) => Ok(body::empty(504)),
+        (FaultKind::ServerBusy, _) => Ok(super::refused(world, &server_busy())),
         (FaultKind::HtmlOk, _) => Ok(html_page()),
         (FaultKind::NulBytes, _) => Ok(nul(200)),
         (FaultKind::Reset, _) => {
@@ -152,6 +156,25 @@ async fn stranger_link(answer: Answer) -> Answer {
         _ => bytes,
     };
     Answer::from_parts(parts, body::full(bytes))
+}
+
+/// What a call gets whose anchor led to a server that does not hold the mailbox.
+fn wrong_server() -> Refusal {
+    Refusal::cmdlet(
+        "Microsoft.Exchange.Configuration.Tasks.CmdletProxyNotAvailableException",
+        "CmdletProxyNotAvailableFailure: Cmdlet needs proxy to another server. Required Server FQDN: am0pr01mb1201.eurprd01.prod.outlook.com",
+    )
+}
+
+/// A failure that passes.
+fn server_busy() -> Refusal {
+    Refusal {
+        status: 500,
+        ..Refusal::cmdlet(
+            "Microsoft.Exchange.Data.Storage.StorageTransientException",
+            "The server is too busy to process the request. Please try again later.",
+        )
+    }
 }
 
 fn throttled(seconds: u64) -> Answer {

@@ -54,6 +54,10 @@ async fn refusals_before_the_change() {
         (429, "", false)
     );
     assert!(reply.bytes.starts_with(b"You have reached the maximum"));
+    let (reply, changed) = write(FaultKind::WrongServer, Phase::Before).await;
+    let reply = reply.unwrap();
+    assert_eq!((reply.status, changed), (400, false));
+    assert!(reply.refusal().contains("Cmdlet needs proxy"));
     let (reply, changed) = write(FaultKind::WarningOnly, Phase::Before).await;
     let body = reply.unwrap().json();
     assert!(!changed);
@@ -80,6 +84,10 @@ async fn server_errors_before_and_after_the_change() {
         let reply = reply.unwrap();
         assert_eq!((reply.status, changed), (503, wanted));
         assert!(reply.header("content-type").starts_with("text/html"));
+        let (reply, changed) = write(FaultKind::ServerBusy, phase).await;
+        let reply = reply.unwrap();
+        assert_eq!((reply.status, changed), (500, wanted));
+        assert!(reply.refusal().contains("StorageTransientException"));
         let (reply, changed) = write(FaultKind::GatewayTimeout, phase).await;
         assert_eq!((reply.unwrap().status, changed), (504, wanted));
     }
@@ -257,6 +265,51 @@ async fn pages_lose_their_cursor_and_shift() {
 }
 
 #[tokio::test]
+async fn a_fault_that_could_not_be_applied_is_not_in_the_log() {
+    let (lab, token) = lab_with(Fault::once(FaultKind::WarningOnly)).await;
+    let given = json!({"ListType": "Nonsense", "Entries": ["a.example"], "Block": true});
+    let reply = lab
+        .invoke(&token, "New-TenantAllowBlockListItems", given)
+        .await;
+    assert_eq!(reply.status, 400);
+    assert!(lab.running.log().iter().all(|entry| entry.fault.is_none()));
+}
+
+#[tokio::test]
+async fn rows_shift_between_the_pages_of_a_cmdlet_that_pages_by_itself() {
+    let lab = Lab::new().await;
+    let token = lab.exchange_token().await;
+    let page = async |number: usize| {
+        let given = json!({"Page": number, "PageSize": 8});
+        let body = lab
+            .invoke(&token, "Get-QuarantineMessage", given)
+            .await
+            .json();
+        let rows = body["value"].as_array().unwrap().clone();
+        rows.iter()
+            .map(|row| row["Identity"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let before = [page(1).await, page(2).await].concat();
+    let faults = vec![Fault::once(FaultKind::RowVanishes)];
+    lab.running
+        .add_faults(Script {
+            faults,
+            random: None,
+        })
+        .unwrap();
+    let during = [page(1).await, page(2).await].concat();
+    assert_ne!(before, during);
+    let log = lab.running.log();
+    let struck: Vec<_> = log.iter().filter(|entry| entry.fault.is_some()).collect();
+    assert_eq!(struck.len(), 1);
+    assert_eq!(
+        struck[0].parameters["Page"], 2,
+        "only a later page is struck"
+    );
+}
+
+#[tokio::test]
 async fn a_next_link_to_a_stranger() {
     let (lab, token) = lab_with(Fault::once(FaultKind::StrangerLink)).await;
     let body = lab
@@ -307,7 +360,7 @@ async fn random_faults_strike_every_cell_and_the_log_names_each() {
             random: Some(random),
         })
         .unwrap();
-    for number in 0..150 {
+    for number in 0..400 {
         match lab
             .block(&token, &format!("bad{number}@evil.example"))
             .await

@@ -1,5 +1,6 @@
 //! The sandbox seen from outside: a raw HTTP client over loopback.
 
+mod compliance;
 mod control;
 mod door;
 mod faults;

@@ -20,12 +20,18 @@ fn given(lab: &Lab) -> Value {
     let mut params = rcgen::CertificateParams::new(vec!["app.example".to_owned()]).unwrap();
     params.not_after = rcgen::date_time_ymd(2100, 1, 1);
     let certificate = params.self_signed(&key_pair).unwrap();
-    lab.running.register_certificate(&certificate.pem()).unwrap();
+    lab.running
+        .register_certificate(&certificate.pem())
+        .unwrap();
     let print = aws_lc_rs::digest::digest(
         &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
         certificate.der(),
     );
-    let thumbprint: String = print.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+    let thumbprint: String = print
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect();
     lab.running.trust(FederatedTrust::Claims {
         issuer: "https://token.actions.example".to_owned(),
         subject: "repo:soc/containment".to_owned(),
@@ -58,7 +64,12 @@ fn run(python: &str, proxy: &str, ca_file: &str, given: &Value) -> Value {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(given.to_string().as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(given.to_string().as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "the script failed");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -73,8 +84,9 @@ async fn msal_azure_identity_and_requests_work_unmodified() {
     let about = lab.running.description().clone();
     let given = given(&lab);
     let (proxy, ca_file) = (about.proxy.unwrap(), about.ca_file.unwrap());
-    let got =
-        tokio::task::spawn_blocking(move || run(&python, &proxy, &ca_file, &given)).await.unwrap();
+    let got = tokio::task::spawn_blocking(move || run(&python, &proxy, &ca_file, &given))
+        .await
+        .unwrap();
     let wanted = json!({
         "msal secret": "token",
         "msal secret, compliance": "token",
