@@ -32,7 +32,9 @@ pub trait Args {
 
     /// A text; empty text counts as absent (an empty identity lists everything).
     fn text(&self, name: &str) -> Option<&str> {
-        self.value(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+        self.value(name)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
     }
 
     /// A switch or boolean; absent is `None`.
@@ -68,7 +70,9 @@ pub trait Args {
     /// A list that replaces, or a table that adds and removes.
     fn delta(&self, name: &str) -> Option<Delta> {
         let value = self.value(name)?;
-        let Some(table) = value.as_object() else { return Some(Delta::Replace(strings(value))) };
+        let Some(table) = value.as_object() else {
+            return Some(Delta::Replace(strings(value)));
+        };
         let part = |wanted: &str| {
             table
                 .iter()
@@ -76,7 +80,10 @@ pub trait Args {
                 .map(|(_, value)| strings(value))
                 .unwrap_or_default()
         };
-        Some(Delta::Edit { add: part("Add"), remove: part("Remove") })
+        Some(Delta::Edit {
+            add: part("Add"),
+            remove: part("Remove"),
+        })
     }
 
     /// An instant; a date without an offset is UTC.
@@ -139,7 +146,11 @@ pub fn instant(text: &str) -> Option<Timestamp> {
             civil::Time::new(hour, minute, second, 0).ok()?
         }
     };
-    if words.next().is_some() { None } else { utc(date.to_datetime(time)) }
+    if words.next().is_some() {
+        None
+    } else {
+        utc(date.to_datetime(time))
+    }
 }
 
 #[cfg(test)]
@@ -153,11 +164,18 @@ mod tests {
             ("06/13/2017", "2017-06-13T00:00:00Z"),
             ("5/14/2020 6:45:31 PM", "2020-05-14T18:45:31Z"),
             ("2026-09-01T00:00:00Z", "2026-09-01T00:00:00Z"),
-            ("2026-09-01T00:00:00.1234567+02:00", "2026-08-31T22:00:00.1234567Z"),
+            (
+                "2026-09-01T00:00:00.1234567+02:00",
+                "2026-08-31T22:00:00.1234567Z",
+            ),
             ("2026-09-01 10:00", "2026-09-01T10:00:00Z"),
             ("2026-09-01", "2026-09-01T00:00:00Z"),
         ] {
-            assert_eq!(instant(text).map(|at| at.to_string()).as_deref(), Some(wanted), "{text}");
+            assert_eq!(
+                instant(text).map(|at| at.to_string()).as_deref(),
+                Some(wanted),
+                "{text}"
+            );
         }
         for text in ["", "tomorrow", "13/13/2020", "1/2/3/4", "5/14/2020 6:45 XM"] {
             assert_eq!(instant(text), None, "{text}");

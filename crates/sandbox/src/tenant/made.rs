@@ -42,15 +42,20 @@ pub fn size(bytes: u64) -> String {
         }
         grouped.push(digit);
     }
-    let (unit, scale) =
-        UNITS.into_iter().find(|(_, scale)| bytes >= *scale).unwrap_or(("B", 1));
+    let (unit, scale) = UNITS
+        .into_iter()
+        .find(|(_, scale)| bytes >= *scale)
+        .unwrap_or(("B", 1));
     let thousandths = u128::from(bytes) * 1000 / u128::from(scale);
     let (whole, rest) = (thousandths / 1000, thousandths % 1000);
     if rest == 0 {
         return format!("{whole} {unit} ({grouped} bytes)");
     }
     let rest = format!("{rest:03}");
-    format!("{whole}.{} {unit} ({grouped} bytes)", rest.trim_end_matches('0'))
+    format!(
+        "{whole}.{} {unit} ({grouped} bytes)",
+        rest.trim_end_matches('0')
+    )
 }
 
 #[cfg(test)]

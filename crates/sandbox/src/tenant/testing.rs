@@ -31,10 +31,21 @@ pub(crate) fn tenant() -> Tenant {
 
 /// A caller with every role.
 pub(crate) fn caller() -> Caller {
-    let mut roles: BTreeSet<&'static str> =
-        CMDLETS.iter().flat_map(|spec| spec.roles.iter().copied()).collect();
-    roles.extend(CMDLETS.iter().flat_map(|s| s.parameters).filter_map(|p| p.role));
-    Caller { name: "soc.admin@northwind-traders.example".to_owned(), app_only: false, roles }
+    let mut roles: BTreeSet<&'static str> = CMDLETS
+        .iter()
+        .flat_map(|spec| spec.roles.iter().copied())
+        .collect();
+    roles.extend(
+        CMDLETS
+            .iter()
+            .flat_map(|s| s.parameters)
+            .filter_map(|p| p.role),
+    );
+    Caller {
+        name: "soc.admin@northwind-traders.example".to_owned(),
+        app_only: false,
+        roles,
+    }
 }
 
 /// Runs a cmdlet as the door would: names, kinds, enumerations by prefix, exclusions, required.
@@ -50,7 +61,9 @@ pub(crate) fn run_as(
     caller: &Caller,
 ) -> Answer {
     let spec = CMDLETS.iter().find(|spec| spec.name == cmdlet).unwrap();
-    let Value::Object(given) = parameters else { panic!("parameters are an object") };
+    let Value::Object(given) = parameters else {
+        panic!("parameters are an object")
+    };
     let bad = |text: String| Refusal::binding("door", text);
     let mut parameters = Map::new();
     for (name, value) in given {
@@ -91,13 +104,24 @@ pub(crate) fn run_as(
         }
     }
     let service = spec.services.first().copied().unwrap_or(Service::Exchange);
-    (spec.run)(tenant, &Call { cmdlet: spec.name, parameters, service, caller, now })
+    (spec.run)(
+        tenant,
+        &Call {
+            cmdlet: spec.name,
+            parameters,
+            service,
+            caller,
+            now,
+        },
+    )
 }
 
 fn member(members: &'static [&'static str], name: &str) -> Result<&'static str, Refusal> {
     let lower = name.to_lowercase();
     let exact = members.iter().find(|m| m.eq_ignore_ascii_case(name));
-    let prefix = members.iter().find(|m| !lower.is_empty() && m.to_lowercase().starts_with(&lower));
+    let prefix = members
+        .iter()
+        .find(|m| !lower.is_empty() && m.to_lowercase().starts_with(&lower));
     exact
         .or(prefix)
         .copied()

@@ -58,7 +58,11 @@ impl Verdict {
 
     /// The member of `-Type`, which knows no blocked file types.
     pub fn old_member(self) -> &'static str {
-        if self == Self::FileTypeBlock { "Malware" } else { self.member() }
+        if self == Self::FileTypeBlock {
+            "Malware"
+        } else {
+            self.member()
+        }
     }
 
     /// The member of `PolicyType`.
@@ -137,7 +141,11 @@ impl Facts {
 
     /// `Email` or `SharePointOnline`.
     pub fn entity_type(&self) -> &'static str {
-        if self.verdict == Verdict::SpoMalware { "SharePointOnline" } else { "Email" }
+        if self.verdict == Verdict::SpoMalware {
+            "SharePointOnline"
+        } else {
+            "Email"
+        }
     }
 }
 
@@ -174,8 +182,9 @@ const DOMAINS: [&str; 12] = [
     "crypto-yield.test",
     "pharma-direct.example",
 ];
-const LOCALS: [&str; 8] =
-    ["no-reply", "news", "alerts", "support", "deals", "info", "billing", "team"];
+const LOCALS: [&str; 8] = [
+    "no-reply", "news", "alerts", "support", "deals", "info", "billing", "team",
+];
 const SUBJECTS: [&str; 12] = [
     "Your mailbox is almost full",
     "Parcel waiting for customs fee",
@@ -196,7 +205,9 @@ impl Store {
     pub fn facts(&self, row: u32) -> Facts {
         let number = u64::from(row);
         let chance = mix(self.seed, 1, number);
-        let seed = usize::try_from(row).ok().and_then(|index| self.wave.get(index));
+        let seed = usize::try_from(row)
+            .ok()
+            .and_then(|index| self.wave.get(index));
         if let Some(seed) = seed.filter(|_| row < self.base) {
             return Facts {
                 received: seed.received,
@@ -232,7 +243,9 @@ impl Store {
     /// Rows are spread evenly over the span, the first the newest.
     fn received(&self, row: u32, chance: u64) -> Timestamp {
         if let Some(late) = row.checked_sub(self.base) {
-            let at = usize::try_from(late).ok().and_then(|late| self.arrived.get(late));
+            let at = usize::try_from(late)
+                .ok()
+                .and_then(|late| self.arrived.get(late));
             return at.copied().unwrap_or(self.made);
         }
         let first = i128::try_from(self.wave.len()).unwrap_or(0);
@@ -248,7 +261,9 @@ impl Store {
 
     /// The texts of a row.
     pub fn mail(&self, row: u32) -> Mail {
-        let seed = usize::try_from(row).ok().and_then(|index| self.wave.get(index));
+        let seed = usize::try_from(row)
+            .ok()
+            .and_then(|index| self.wave.get(index));
         if let Some(seed) = seed.filter(|_| row < self.base) {
             return Mail {
                 message_id: seed.message_id.clone(),
@@ -271,7 +286,9 @@ impl Store {
             _ => 1,
         };
         for turn in 0..wanted {
-            let Some(person) = pick(&self.people, chance(20 + turn)) else { break };
+            let Some(person) = pick(&self.people, chance(20 + turn)) else {
+                break;
+            };
             if !people.contains(&person.address) {
                 priority |= person.vip;
                 people.push(person.address.clone());
@@ -305,7 +322,9 @@ impl Store {
 
     /// The message that a release delivers.
     pub fn message(&self, row: u32) -> Message {
-        let seed = usize::try_from(row).ok().and_then(|index| self.wave.get(index));
+        let seed = usize::try_from(row)
+            .ok()
+            .and_then(|index| self.wave.get(index));
         if let Some(seed) = seed.filter(|_| row < self.base) {
             return seed.to_message();
         }
@@ -314,7 +333,11 @@ impl Store {
         Message {
             message_id: mail.message_id,
             from: mail.sender,
-            to: mail.recipients.iter().map(|to| Party::new("", to.as_str())).collect(),
+            to: mail
+                .recipients
+                .iter()
+                .map(|to| Party::new("", to.as_str()))
+                .collect(),
             subject: mail.subject,
             body: mail.body,
             sent: received,

@@ -49,8 +49,7 @@ const POLICIES: &[&str] = &[
     "SafeAttachmentPolicy",
 ];
 /// Kinds of things in quarantine.
-pub(super) const ENTITIES: &[&str] =
-    &["Email", "SharePointOnline", "Teams", "DataLossPrevention"];
+pub(super) const ENTITIES: &[&str] = &["Email", "SharePointOnline", "Teams", "DataLossPrevention"];
 
 /// Get-QuarantineMessage.
 pub static GET: Spec = Spec {
@@ -156,21 +155,32 @@ fn get(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
     entity_type_allowed(call)?;
     if let Some(identity) = call.text("Identity") {
         let store = &tenant.quarantine;
-        let row = store.find(identity, call.now).ok_or_else(|| missing(identity))?;
-        return Ok(Output { rows: vec![store.row(row, call.now, true)], ..Output::default() });
+        let row = store
+            .find(identity, call.now)
+            .ok_or_else(|| missing(identity))?;
+        return Ok(Output {
+            rows: vec![store.row(row, call.now, true)],
+            ..Output::default()
+        });
     }
     let (page, size) = paging(call)?;
     let filter = filter(call);
     let store = &mut tenant.quarantine;
     store.search(filter, call.now);
-    let found = store.cache.as_ref().map_or(&[][..], |found| found.rows.as_slice());
+    let found = store
+        .cache
+        .as_ref()
+        .map_or(&[][..], |found| found.rows.as_slice());
     let rows = found
         .iter()
         .skip(size.saturating_mul(page - 1))
         .take(size)
         .map(|row| store.row(*row, call.now, false))
         .collect();
-    Ok(Output { rows, ..Output::default() })
+    Ok(Output {
+        rows,
+        ..Output::default()
+    })
 }
 
 /// Page and size. No page beyond 1 to 1000; a size of 0 gives nothing and 1001 is taken
@@ -198,7 +208,8 @@ fn out_of_range(name: &str, value: i64) -> Refusal {
 
 fn filter(call: &Call<'_>) -> Filter {
     let lower = |name: &str| {
-        call.list(name).map(|values| values.iter().map(|v| v.to_lowercase()).collect::<Vec<_>>())
+        call.list(name)
+            .map(|values| values.iter().map(|v| v.to_lowercase()).collect::<Vec<_>>())
     };
     let days_ago = |days: i64| {
         let span = SignedDuration::from_hours(24 * days);
@@ -214,7 +225,10 @@ fn filter(call: &Call<'_>) -> Filter {
     };
     let expires = match (call.date("StartExpiresDate"), call.date("EndExpiresDate")) {
         (None, None) => None,
-        (start, end) => Some((start.unwrap_or(Timestamp::MIN), end.unwrap_or(Timestamp::MAX))),
+        (start, end) => Some((
+            start.unwrap_or(Timestamp::MIN),
+            end.unwrap_or(Timestamp::MAX),
+        )),
     };
     let text = |name: &str| call.text(name).map(str::to_owned);
     Filter {
@@ -222,7 +236,9 @@ fn filter(call: &Call<'_>) -> Filter {
         expires,
         types: call.list("QuarantineTypes"),
         old_type: text("Type"),
-        outbound: call.text("Direction").map(|direction| direction == "Outbound"),
+        outbound: call
+            .text("Direction")
+            .map(|direction| direction == "Outbound"),
         policy_types: call.list("PolicyTypes"),
         policy: text("PolicyName"),
         entity: text("EntityType"),
@@ -261,7 +277,12 @@ impl Store {
                 rows.push(row);
             }
         }
-        self.cache = Some(Found { filter, generation: self.generation, until, rows });
+        self.cache = Some(Found {
+            filter,
+            generation: self.generation,
+            until,
+            rows,
+        });
     }
 
     fn matches(&self, row: u32, filter: &Filter, now: Timestamp) -> bool {
@@ -275,13 +296,26 @@ impl Store {
             return false;
         }
         let verdict: Verdict = facts.verdict;
-        let cheap = filter.expires.is_none_or(|(from, to)| (from..=to).contains(&expires))
+        let cheap = filter
+            .expires
+            .is_none_or(|(from, to)| (from..=to).contains(&expires))
             && wanted(filter.types.as_ref(), verdict.member())
-            && filter.old_type.as_ref().is_none_or(|kind| kind == verdict.old_member())
-            && filter.outbound.is_none_or(|outbound| outbound == facts.outbound)
+            && filter
+                .old_type
+                .as_ref()
+                .is_none_or(|kind| kind == verdict.old_member())
+            && filter
+                .outbound
+                .is_none_or(|outbound| outbound == facts.outbound)
             && wanted(filter.policy_types.as_ref(), verdict.policy_type())
-            && filter.policy.as_ref().is_none_or(|p| p.eq_ignore_ascii_case(facts.policy_name()))
-            && filter.entity.as_ref().is_none_or(|entity| entity == facts.entity_type());
+            && filter
+                .policy
+                .as_ref()
+                .is_none_or(|p| p.eq_ignore_ascii_case(facts.policy_name()))
+            && filter
+                .entity
+                .as_ref()
+                .is_none_or(|entity| entity == facts.entity_type());
         if !cheap {
             return false;
         }
@@ -297,21 +331,30 @@ impl Store {
 
     fn matches_text(&self, row: u32, filter: &Filter, now: Timestamp) -> bool {
         let mail = self.mail(row);
-        let addressed = filter
-            .recipients
-            .as_ref()
-            .is_none_or(|wanted| mail.recipients.iter().any(|r| wanted.contains(&r.to_lowercase())));
+        let addressed = filter.recipients.as_ref().is_none_or(|wanted| {
+            mail.recipients
+                .iter()
+                .any(|r| wanted.contains(&r.to_lowercase()))
+        });
         let texts = wanted(filter.senders.as_ref(), &mail.sender.address)
             && addressed
-            && filter.message_id.as_ref().is_none_or(|id| *id == mail.message_id)
-            && filter.subject.as_ref().is_none_or(|s| *s == mail.subject.to_lowercase())
+            && filter
+                .message_id
+                .as_ref()
+                .is_none_or(|id| *id == mail.message_id)
+            && filter
+                .subject
+                .as_ref()
+                .is_none_or(|s| *s == mail.subject.to_lowercase())
             && wanted(filter.tags.as_ref(), tag(mail.priority));
         if !texts || (filter.statuses.is_none() && filter.reported.is_none()) {
             return texts;
         }
         let view = self.view(row, &mail.recipients, now);
         wanted(filter.statuses.as_ref(), view.status.member())
-            && filter.reported.is_none_or(|reported| reported == view.reported)
+            && filter
+                .reported
+                .is_none_or(|reported| reported == view.reported)
     }
 
     /// The row as the service prints it. Who has it and who has not stands only in the details.
@@ -329,7 +372,10 @@ impl Store {
         let released = view.status == Status::Released;
         let file = facts.verdict == Verdict::SpoMalware;
         let users = |list: Vec<String>| Cell::List(if details { list } else { Vec::new() });
-        let for_users = matches!(facts.verdict, Verdict::Spam | Verdict::Bulk | Verdict::Phish);
+        let for_users = matches!(
+            facts.verdict,
+            Verdict::Spam | Verdict::Bulk | Verdict::Phish
+        );
         let custom = if file {
             Value::from("{\"DetectionTech\":\"Safe Attachments\",\"FileName\":\"report.docm\"}")
         } else {
@@ -339,7 +385,10 @@ impl Store {
             .plain("Identity", self.identity(row))
             .with("ReceivedTime", Cell::Local(facts.received))
             .plain("Organization", self.organization.to_string())
-            .plain("MessageId", if file { String::new() } else { mail.message_id })
+            .plain(
+                "MessageId",
+                if file { String::new() } else { mail.message_id },
+            )
             .plain("SenderAddress", mail.sender.address)
             .with("RecipientAddress", Cell::List(mail.recipients.clone()))
             .plain("Subject", mail.subject)
@@ -362,12 +411,22 @@ impl Store {
             .with("RecipientCount", count(&mail.recipients))
             .plain("QuarantineTypes", facts.verdict.member())
             .with("Expires", Cell::Local(facts.expires()))
-            .with("RecipientTag", Cell::List(vec![tag(mail.priority).to_owned()]))
+            .with(
+                "RecipientTag",
+                Cell::List(vec![tag(mail.priority).to_owned()]),
+            )
             .with("DeletedForRecipients", Cell::List(Vec::new()))
             .with("QuarantinedUser", users(waiting))
             .with("ReleasedUser", users(view.served.clone()))
             .plain("Reported", view.reported)
-            .plain("Direction", if facts.outbound { "Outbound" } else { "Inbound" })
+            .plain(
+                "Direction",
+                if facts.outbound {
+                    "Outbound"
+                } else {
+                    "Inbound"
+                },
+            )
             .plain("CustomData", custom)
             .plain("EntityType", facts.entity_type())
             .plain("SourceId", "")

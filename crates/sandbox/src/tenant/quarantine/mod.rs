@@ -84,13 +84,21 @@ impl Store {
         let people = company
             .mailboxes
             .iter()
-            .map(|mailbox| Person { address: mailbox.address.clone(), vip: mailbox.vip })
+            .map(|mailbox| Person {
+                address: mailbox.address.clone(),
+                vip: mailbox.vip,
+            })
             .collect();
         let themes = company
             .wave
             .mails
             .iter()
-            .map(|mail| (mail.message.from.address.clone(), mail.message.subject.clone()))
+            .map(|mail| {
+                (
+                    mail.message.from.address.clone(),
+                    mail.message.subject.clone(),
+                )
+            })
             .collect();
         Self {
             seed: options.seed,
@@ -111,7 +119,8 @@ impl Store {
 
     /// How many numbers are in use, those of rows that are gone included.
     fn total(&self) -> u32 {
-        self.base.saturating_add(u32::try_from(self.arrived.len()).unwrap_or(u32::MAX))
+        self.base
+            .saturating_add(u32::try_from(self.arrived.len()).unwrap_or(u32::MAX))
     }
 
     /// The row's id: `network message id\item id`. The number hides in the first half, so that the
@@ -123,7 +132,11 @@ impl Store {
         for (byte, part) in bytes.iter_mut().skip(10).zip(hidden) {
             *byte = part;
         }
-        format!("{}\\{}", Uuid::from_bytes(bytes), guid(self.seed, 12, number))
+        format!(
+            "{}\\{}",
+            Uuid::from_bytes(bytes),
+            guid(self.seed, 12, number)
+        )
     }
 
     /// The row with this id that is still there.
@@ -156,7 +169,9 @@ impl Store {
 
     /// Takes away the first row of the default listing, as another administrator would.
     pub fn vanish_row(&mut self, now: Timestamp) -> bool {
-        let Some(row) = self.order().find(|row| self.alive(*row, now)) else { return false };
+        let Some(row) = self.order().find(|row| self.alive(*row, now)) else {
+            return false;
+        };
         self.delete(row);
         true
     }

@@ -45,7 +45,9 @@ pub(super) fn missing_parameter(name: &str) -> Refusal {
 
 /// The ids that a call names. `Identities` wants `Identity` beside it, whose value is ignored.
 pub(super) fn identities(call: &Call<'_>) -> Result<Vec<String>, Refusal> {
-    let identity = call.text("Identity").ok_or_else(|| missing_parameter("Identity"))?;
+    let identity = call
+        .text("Identity")
+        .ok_or_else(|| missing_parameter("Identity"))?;
     match call.list("Identities") {
         Some(list) if list.is_empty() => Err(refuse("Identities is empty")),
         Some(list) => Ok(list),
@@ -66,14 +68,17 @@ fn release(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
     }
     let identities = identities(call)?;
     if tenant.switches.release_all_or_nothing
-        && let Some(unknown) =
-            identities.iter().find(|id| tenant.quarantine.find(id, call.now).is_none())
+        && let Some(unknown) = identities
+            .iter()
+            .find(|id| tenant.quarantine.find(id, call.now).is_none())
     {
         return Err(missing(unknown));
     }
     for identity in &identities {
-        let row =
-            tenant.quarantine.find(identity, call.now).ok_or_else(|| missing(identity))?;
+        let row = tenant
+            .quarantine
+            .find(identity, call.now)
+            .ok_or_else(|| missing(identity))?;
         match call.text("ActionType") {
             Some("Deny") => tenant.quarantine.mark(row, Status::Denied),
             Some("Request") => tenant.quarantine.mark(row, Status::Requested),
@@ -126,7 +131,9 @@ fn release_one(
     let own: Vec<String> = tenant.quarantine.mail(row).recipients;
     let targets: Vec<String> = if all { own.clone() } else { users.to_vec() };
     for target in &targets {
-        let original = own.iter().any(|recipient| recipient.eq_ignore_ascii_case(target));
+        let original = own
+            .iter()
+            .any(|recipient| recipient.eq_ignore_ascii_case(target));
         if !original && tenant.company.mailbox(target).is_none() {
             return Err(refuse(format!(
                 "Message '{}' could not be released. The recipient '{target}' isn't in your organization.",
@@ -158,7 +165,12 @@ fn deliver(tenant: &mut Tenant, call: &Call<'_>, row: u32, targets: &[String]) {
         }
     }
     if call.on("ReportFalsePositive") {
-        tenant.quarantine.changes.entry(row).or_insert_with(Change::default).reported = true;
+        tenant
+            .quarantine
+            .changes
+            .entry(row)
+            .or_insert_with(Change::default)
+            .reported = true;
     }
 }
 

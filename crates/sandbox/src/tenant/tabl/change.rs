@@ -134,12 +134,12 @@ fn place(call: &Call<'_>) -> Result<(ListType, SubType), Refusal> {
     let list = list_type(call)?;
     let subtype = match call.text("ListSubType") {
         None => SubType::Tenant,
-        Some(name) => {
-            SubType::parse(name).ok_or_else(|| refuse("ListSubType is not supported"))?
-        }
+        Some(name) => SubType::parse(name).ok_or_else(|| refuse("ListSubType is not supported"))?,
     };
     if subtype == SubType::AdvancedDelivery && list != ListType::Url {
-        return Err(refuse("ListSubType AdvancedDelivery is supported only for ListType Url"));
+        return Err(refuse(
+            "ListSubType AdvancedDelivery is supported only for ListType Url",
+        ));
     }
     Ok((list, subtype))
 }
@@ -172,7 +172,9 @@ fn expiry(
     let (date, never) = (call.has("ExpirationDate"), call.on("NoExpiration"));
     if let Some(days) = call.int("RemoveAfter") {
         if date || never {
-            return Err(refuse("RemoveAfter can't be used with ExpirationDate or NoExpiration"));
+            return Err(refuse(
+                "RemoveAfter can't be used with ExpirationDate or NoExpiration",
+            ));
         }
         if days != i64::from(LAST_USE_DAYS) {
             return Err(refuse("RemoveAfter: the only valid value is 45"));
@@ -185,7 +187,9 @@ fn expiry(
         return Ok(Expiry::LastUse);
     }
     if date && never {
-        return Err(refuse("ExpirationDate and NoExpiration can't be used together"));
+        return Err(refuse(
+            "ExpirationDate and NoExpiration can't be used together",
+        ));
     }
     if never {
         let allowed = action == Action::Block
@@ -201,7 +205,9 @@ fn expiry(
     if !date {
         return Ok(Expiry::Unsaid);
     }
-    let at = call.date("ExpirationDate").ok_or_else(|| refuse("ExpirationDate is not a date"))?;
+    let at = call
+        .date("ExpirationDate")
+        .ok_or_else(|| refuse("ExpirationDate is not a date"))?;
     if at <= call.now {
         return Err(refuse("ExpirationDate must be in the future"));
     }
@@ -248,7 +254,9 @@ fn new(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
     let (list, subtype) = place(call)?;
     let action = action(call)?.ok_or_else(|| refuse("You must specify either Allow or Block"))?;
     if subtype == SubType::AdvancedDelivery && action != Action::Allow {
-        return Err(refuse("ListSubType AdvancedDelivery is supported only with Allow"));
+        return Err(refuse(
+            "ListSubType AdvancedDelivery is supported only with Allow",
+        ));
     }
     if list == ListType::FileHash && action == Action::Allow {
         return Err(refuse(
@@ -317,7 +325,10 @@ fn admit(
 }
 
 fn failed_row(value: &str, text: String) -> Row {
-    Row::default().plain("Identity", "").plain("Value", value).plain("Error", text)
+    Row::default()
+        .plain("Identity", "")
+        .plain("Value", value)
+        .plain("Error", text)
 }
 
 /// The numbers of the entries that a call names, in the order given; the first that is missing
@@ -398,12 +409,16 @@ fn remove(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
     let json = call.on("OutputJson");
     let targets = targets(tenant, call, list, subtype)?;
     if call.has("Entries") {
-        let mut actions =
-            targets.iter().filter_map(|(_, n)| n.and_then(|n| tenant.lists.get(n))).map(|e| e.action);
+        let mut actions = targets
+            .iter()
+            .filter_map(|(_, n)| n.and_then(|n| tenant.lists.get(n)))
+            .map(|e| e.action);
         if let Some(first) = actions.next()
             && actions.any(|action| action != first)
         {
-            return Err(refuse("Allow and block entries can't be removed in one command"));
+            return Err(refuse(
+                "Allow and block entries can't be removed in one command",
+            ));
         }
     }
     let visible = tenant.visible_from(call.now);
@@ -412,7 +427,9 @@ fn remove(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
         // A value given twice is gone when its second turn comes.
         match number.and_then(|number| tenant.lists.remove(number, call.now, visible)) {
             Some(entry) => output.rows.push(entry.removed_row()),
-            None if json => output.rows.push(failed_row(&named, "Entry not found.".to_owned())),
+            None if json => output
+                .rows
+                .push(failed_row(&named, "Entry not found.".to_owned())),
             None => return Err(refuse("Entry not found.")),
         }
     }

@@ -19,7 +19,9 @@ pub enum ListType {
 impl ListType {
     /// The member from its name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::FileHash, Self::Sender, Self::Url, Self::Ip].into_iter().find(|l| l.name() == name)
+        [Self::FileHash, Self::Sender, Self::Url, Self::Ip]
+            .into_iter()
+            .find(|l| l.name() == name)
     }
 
     /// The name as the cmdlet prints it.
@@ -45,7 +47,9 @@ pub enum SubType {
 impl SubType {
     /// The member from its name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Tenant, Self::AdvancedDelivery].into_iter().find(|kind| kind.name() == name)
+        [Self::Tenant, Self::AdvancedDelivery]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 
     /// The name as the cmdlet prints it.
@@ -191,7 +195,9 @@ fn domain_name(domain: &str, least_labels: usize) -> Result<(), ()> {
     let mut last = "";
     for label in domain.split('.') {
         let fits = !label.is_empty() && label.len() <= 63;
-        let plain = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let plain = label
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !fits || !plain || label.starts_with('-') || label.ends_with('-') {
             return Err(());
         }
@@ -226,7 +232,10 @@ fn url(value: &str) -> Result<Form, &'static str> {
     if !value.is_ascii() {
         return Err("Unicode is not supported, use Punycode");
     }
-    if value.bytes().any(|byte| byte.is_ascii_control() || matches!(byte, b' ' | b'"' | b'\'')) {
+    if value
+        .bytes()
+        .any(|byte| byte.is_ascii_control() || matches!(byte, b' ' | b'"' | b'\''))
+    {
         return Err("The URL contains an invalid character");
     }
     let (star, tilde, inner) = if let Some(rest) = value.strip_prefix("*.") {
@@ -254,7 +263,13 @@ fn url(value: &str) -> Result<Form, &'static str> {
     if host.contains('~') {
         return Err("Invalid wildcard");
     }
-    host_of(host, star, tilde, star && all_below && path.is_empty(), path.is_empty() && !all_below)
+    host_of(
+        host,
+        star,
+        tilde,
+        star && all_below && path.is_empty(),
+        path.is_empty() && !all_below,
+    )
 }
 
 fn host_of(
@@ -264,9 +279,16 @@ fn host_of(
     whole_tree: bool,
     bare: bool,
 ) -> Result<Form, &'static str> {
-    let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let literal = host
+        .strip_prefix('[')
+        .and_then(|h| h.strip_suffix(']'))
+        .unwrap_or(host);
     if literal.parse::<Ipv6Addr>().is_ok() || host.parse::<Ipv4Addr>().is_ok() {
-        return if star || tilde { Err("Wildcards in an IP address") } else { Ok(Form::Plain) };
+        return if star || tilde {
+            Err("Wildcards in an IP address")
+        } else {
+            Ok(Form::Plain)
+        };
     }
     if host.contains('@') {
         return Err("User name and password are not supported");
@@ -285,5 +307,9 @@ fn host_of(
     if bare && !star && !tilde && FILE_ENDINGS.contains(&ending.to_ascii_lowercase().as_str()) {
         return Err("A file name is not a URL");
     }
-    Ok(if star || tilde { Form::Wide } else { Form::Plain })
+    Ok(if star || tilde {
+        Form::Wide
+    } else {
+        Form::Plain
+    })
 }

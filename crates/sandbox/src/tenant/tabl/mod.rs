@@ -36,8 +36,11 @@ pub static CMDLETS: &[&Spec] = &[
 ];
 
 /// Who may read the lists.
-const READERS: &[&str] =
-    &["Tenant AllowBlockList Manager", "View-Only Configuration", "Security Reader"];
+const READERS: &[&str] = &[
+    "Tenant AllowBlockList Manager",
+    "View-Only Configuration",
+    "Security Reader",
+];
 /// Who may change them.
 const WRITERS: &[&str] = &["Tenant AllowBlockList Manager"];
 /// The .NET type of a refused value (recorded).
@@ -97,7 +100,10 @@ impl Entry {
             return self.expiration;
         }
         let days = i64::from(self.remove_after?);
-        self.last_used.unwrap_or(self.created).checked_add(days_of(days)).ok()
+        self.last_used
+            .unwrap_or(self.created)
+            .checked_add(days_of(days))
+            .ok()
     }
 
     /// The row as the service prints it.
@@ -125,9 +131,16 @@ impl Entry {
                 },
             )
             .plain("EntryValueHash", value_hash(&self.value))
-            .plain("ModifiedBy", if fresh { "" } else { self.modified_by.as_str() })
+            .plain(
+                "ModifiedBy",
+                if fresh { "" } else { self.modified_by.as_str() },
+            )
             .plain("LastUsedDate(DateTime])", Value::Null)
-            .with("RemoveAfter", self.remove_after.map_or(Cell::Plain(Value::Null), Cell::Int32))
+            .with(
+                "RemoveAfter",
+                self.remove_after
+                    .map_or(Cell::Plain(Value::Null), Cell::Int32),
+            )
             .with("CreatedDateTime", Cell::Utc(self.created))
     }
 
@@ -190,7 +203,11 @@ pub struct Lists {
 impl Lists {
     /// Adds an entry whose value was judged and is not on the list.
     pub fn insert(&mut self, entry: Entry) {
-        let key = (entry.list, entry.subtype, entry::canonical(entry.list, &entry.value));
+        let key = (
+            entry.list,
+            entry.subtype,
+            entry::canonical(entry.list, &entry.value),
+        );
         let number = self.next;
         self.next += 1;
         self.by_value.insert(key, number);
@@ -219,7 +236,9 @@ impl Lists {
 
     /// The number of the entry with this value, whatever its action.
     pub fn find(&self, list: ListType, subtype: SubType, value: &str) -> Option<u64> {
-        self.by_value.get(&(list, subtype, entry::canonical(list, value))).copied()
+        self.by_value
+            .get(&(list, subtype, entry::canonical(list, value)))
+            .copied()
     }
 
     /// The number of the entry with this id, if it is on that list.
@@ -248,8 +267,15 @@ impl Lists {
 
     /// What a reader sees, oldest first.
     pub fn visible(&self, now: Timestamp) -> impl Iterator<Item = &Entry> {
-        let ghosts = self.ghosts.iter().filter(move |(until, _)| *until > now).map(|(_, e)| e);
-        self.rows.values().filter(move |entry| entry.visible <= now).chain(ghosts)
+        let ghosts = self
+            .ghosts
+            .iter()
+            .filter(move |(until, _)| *until > now)
+            .map(|(_, e)| e);
+        self.rows
+            .values()
+            .filter(move |entry| entry.visible <= now)
+            .chain(ghosts)
     }
 
     /// Entries whose time is over leave and free their slots.
@@ -268,7 +294,11 @@ impl Lists {
 
     /// Takes out the newest visible entry of a list, as another administrator would.
     pub fn vanish(&mut self, now: Timestamp) -> bool {
-        let first = self.rows.iter().find(|(_, e)| e.visible <= now).map(|(number, _)| *number);
+        let first = self
+            .rows
+            .iter()
+            .find(|(_, e)| e.visible <= now)
+            .map(|(number, _)| *number);
         first.is_some_and(|number| self.remove(number, now, now).is_some())
     }
 

@@ -19,7 +19,10 @@ pub static GET: Spec = Spec {
         optional("Block", Kind::Switch),
         optional("ExpirationDate", Kind::Date),
         optional("NoExpiration", Kind::Switch),
-        optional("ListSubType", Kind::EnumList(&["Tenant", "AdvancedDelivery"])),
+        optional(
+            "ListSubType",
+            Kind::EnumList(&["Tenant", "AdvancedDelivery"]),
+        ),
         optional("OutputJson", Kind::Switch),
     ],
     excludes: &[("ExpirationDate", "NoExpiration"), ("Allow", "Block")],
@@ -32,11 +35,18 @@ fn get(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
     let list = change::list_type(call)?;
     let subtypes: Vec<SubType> = call
         .list("ListSubType")
-        .map(|names| names.iter().filter_map(|name| SubType::parse(name)).collect())
+        .map(|names| {
+            names
+                .iter()
+                .filter_map(|name| SubType::parse(name))
+                .collect()
+        })
         .filter(|subtypes: &Vec<_>| !subtypes.is_empty())
         .unwrap_or_else(|| vec![SubType::Tenant]);
     let wanted = change::action(call)?;
-    let exact = call.text("Entry").map(|value| entry::canonical(list, value));
+    let exact = call
+        .text("Entry")
+        .map(|value| entry::canonical(list, value));
     let date = call.date("ExpirationDate");
     let never = call.on("NoExpiration");
     let rows = tenant
@@ -45,11 +55,16 @@ fn get(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
         .filter(|entry| entry.list == list && subtypes.contains(&entry.subtype))
         .filter(|entry| wanted.is_none_or(|wanted| entry.action == wanted))
         .filter(|found| {
-            exact.as_ref().is_none_or(|exact| entry::canonical(list, &found.value) == *exact)
+            exact
+                .as_ref()
+                .is_none_or(|exact| entry::canonical(list, &found.value) == *exact)
         })
         .filter(|entry| date.is_none_or(|date| entry.expiration == Some(date)))
         .filter(|entry| !never || (entry.expiration.is_none() && entry.remove_after.is_none()))
         .map(|entry| entry.row(ObjectState::Unchanged))
         .collect();
-    Ok(Output { rows, ..Output::default() })
+    Ok(Output {
+        rows,
+        ..Output::default()
+    })
 }

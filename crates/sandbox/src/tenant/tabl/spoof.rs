@@ -115,7 +115,10 @@ pub static REMOVE: Spec = Spec {
     services: &[Service::Exchange],
     roles: WRITERS,
     changes: true,
-    parameters: &[required("Identity", Kind::Text), required("Ids", Kind::List)],
+    parameters: &[
+        required("Identity", Kind::Text),
+        required("Ids", Kind::List),
+    ],
     excludes: &[],
     confirm: true,
     run: remove,
@@ -141,7 +144,9 @@ fn new(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
     let user_fits = user == "*" || entry::is_sender(user);
     if (user == "*" && infrastructure == "*") || !user_fits || !infrastructure_fits(infrastructure)
     {
-        return Err(refuse(format!("Invalid domain pair: {user}, {infrastructure}")));
+        return Err(refuse(format!(
+            "Invalid domain pair: {user}, {infrastructure}"
+        )));
     }
     let pairs = &mut tenant.lists.spoof.0;
     let same = |pair: &Pair| {
@@ -154,7 +159,9 @@ fn new(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
         )));
     }
     if pairs.len() >= CAPACITY {
-        return Err(refuse("The maximum number of spoof entries (1024) has been reached"));
+        return Err(refuse(
+            "The maximum number of spoof entries (1024) has been reached",
+        ));
     }
     let pair = Pair {
         id: tenant.random.uuid(),
@@ -165,7 +172,10 @@ fn new(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
     };
     let row = pair.row();
     pairs.push(pair);
-    Ok(Output { rows: vec![row], ..Output::default() })
+    Ok(Output {
+        rows: vec![row],
+        ..Output::default()
+    })
 }
 
 fn get(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
@@ -174,11 +184,17 @@ fn get(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
         .spoof
         .0
         .iter()
-        .filter(|pair| call.text("Action").is_none_or(|action| pair.action == action))
+        .filter(|pair| {
+            call.text("Action")
+                .is_none_or(|action| pair.action == action)
+        })
         .filter(|pair| call.text("SpoofType").is_none_or(|kind| pair.kind == kind))
         .map(Pair::row)
         .collect();
-    Ok(Output { rows, ..Output::default() })
+    Ok(Output {
+        rows,
+        ..Output::default()
+    })
 }
 
 fn ids(tenant: &Tenant, call: &Call<'_>) -> Result<Vec<Uuid>, Refusal> {
@@ -197,7 +213,12 @@ fn ids(tenant: &Tenant, call: &Call<'_>) -> Result<Vec<Uuid>, Refusal> {
 fn set(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
     let ids = ids(tenant, call)?;
     let action = call.text("Action").unwrap_or_default();
-    let changed = tenant.lists.spoof.0.iter_mut().filter(|pair| ids.contains(&pair.id));
+    let changed = tenant
+        .lists
+        .spoof
+        .0
+        .iter_mut()
+        .filter(|pair| ids.contains(&pair.id));
     for pair in changed {
         action.clone_into(&mut pair.action);
     }
