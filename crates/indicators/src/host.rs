@@ -135,11 +135,16 @@ fn name(host: &str, single: bool) -> Result<Host, Broken> {
     let (before, last) = host.rsplit_once('.').unwrap_or(("", host));
     let shape = "has no whole host name: a period is needed, with at least one character before it and two or more after";
     let labels = !host.contains('.') && single || !before.is_empty();
+    if labels && !before.is_empty() && !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit())
+    {
+        let rule = "ends in a number and is not a valid IPv4 address (four numbers of 0 to 255)";
+        return Err((UrlReason::BadIp, rule.to_owned()));
+    }
     if !labels || last.len() < 2 || host.split('.').any(str::is_empty) {
         return Err((UrlReason::HostShape, shape.to_owned()));
     }
     if last.bytes().all(|b| b.is_ascii_digit()) {
-        let rule = "ends in a number and is not a valid IPv4 address (four numbers of 0 to 255)";
+        let rule = "names a number where a top-level domain is needed";
         return Err((UrlReason::BadIp, rule.to_owned()));
     }
     if is_file_ending(last) {

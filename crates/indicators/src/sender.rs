@@ -345,8 +345,8 @@ fn domain(name: &str) -> Result<(), Broken> {
 }
 
 /// What was probably meant. Offered, never taken by itself.
-fn offers(text: &str) -> Vec<Offer> {
-    let text = text.trim();
+fn offers(typed: &str) -> Vec<Offer> {
+    let text = typed.trim();
     if text.is_empty() || text.len() > 4 * LONGEST {
         return Vec::new();
     }
@@ -367,6 +367,10 @@ fn offers(text: &str) -> Vec<Offer> {
             .to_owned();
     }
     let candidate = candidate.trim().trim_end_matches('.').trim_matches('\'');
+    let quoted = candidate.contains('"');
+    if !quoted && (candidate.contains([',', ';']) || candidate.matches('@').count() > 1) {
+        return Vec::new();
+    }
     let meant = match candidate.rsplit_once('@') {
         Some(("" | "*", host)) => ascii(host),
         Some((local, host)) => ascii(host).map(|host| format!("{}@{host}", local_part(local))),
@@ -374,7 +378,7 @@ fn offers(text: &str) -> Vec<Offer> {
     };
     meant
         .and_then(|meant| read(&meant).ok().map(|kind| Sender { typed: meant, kind }))
-        .filter(|sender| sender.as_str() != text)
+        .filter(|sender| sender.as_str() != typed)
         .map(|sender| Offer {
             entry: sender.as_str().to_owned(),
             also_catches: sender.covers_note(),
@@ -463,7 +467,12 @@ mod tests {
             ("@contoso.com", R::NoLocalPart, Some("contoso.com")),
             ("user@", R::NoDomain, None),
             ("@", R::NoLocalPart, None),
-            ("a@b@contoso.com", R::ManyAts, Some("a%40b@contoso.com")),
+            ("a@b@contoso.com", R::ManyAts, None),
+            (
+                "\"a@b\"@contoso.com",
+                R::Quote,
+                Some("%22a%40b%22@contoso.com"),
+            ),
             ("contoso..com", R::EmptyLabel, None),
             (".contoso.com", R::EmptyLabel, None),
             ("contoso.com.", R::EmptyLabel, Some("contoso.com")),
@@ -498,7 +507,11 @@ mod tests {
             ("con toso.com", R::Whitespace, None),
             ("a@x.example b@y.example", R::ManyAts, None),
             ("user\0@contoso.com", R::ControlCharacter, None),
-            ("us\u{200b}er@contoso.com", R::ControlCharacter, None),
+            (
+                "us\u{200b}er@contoso.com",
+                R::ControlCharacter,
+                Some("us%E2%80%8Ber@contoso.com"),
+            ),
             ("contoso.com:25", R::BadCharacter, None),
             ("1.2.3.4", R::IpAddress, None),
             ("user@[1.2.3.4]", R::BadCharacter, None),

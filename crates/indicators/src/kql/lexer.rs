@@ -300,10 +300,14 @@ impl<'a> Lexer<'a, '_> {
                 return;
             }
             Some(_) => {
-                // A message id may hold quotation marks.
+                // A message id may hold quotation marks, and white space within its brackets.
                 let id = property == Some(Property::MessageId);
                 let ends = |c: char| ends_word(c) && !(id && c == '"');
-                let end = rest.find(ends).unwrap_or(rest.len());
+                let bracketed = rest
+                    .find('>')
+                    .map(|at| at + 1)
+                    .filter(|_| id && rest.starts_with('<'));
+                let end = bracketed.or_else(|| rest.find(ends)).unwrap_or(rest.len());
                 let word = rest.get(..end).unwrap_or_default();
                 self.at += word.len();
                 if word.is_empty() {

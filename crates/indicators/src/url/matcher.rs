@@ -7,7 +7,9 @@ use super::{Action, UrlEntry, UrlKind};
 pub(super) fn hits(entry: &UrlEntry, action: Action, url: &str) -> bool {
     let text = Target::read(url).text();
     let text = text.as_str();
-    let x = format!("{}{}", entry.host.text(), entry.path).to_ascii_lowercase();
+    // As in the URL, a fragment right behind the host stands behind the root path.
+    let root = if entry.path.starts_with('#') { "/" } else { "" };
+    let x = format!("{}{root}{}", entry.host.text(), entry.path).to_ascii_lowercase();
     let x = x.as_str();
     match entry.kind {
         UrlKind::TopLevel => anywhere(

@@ -1,6 +1,6 @@
 //! Entries that would cover a text that is no entry itself.
 
-use super::target::Target;
+use super::target::{Target, unwrapped};
 use super::{Action, LONGEST, shape, split_protocol};
 use crate::problem::Offer;
 use crate::refang::refang;
@@ -14,11 +14,7 @@ const MOST: usize = 3;
 /// What would cover the text, the narrowest first. A text without wildcards is a URL, and each
 /// offer hits it as a block.
 pub(super) fn offers(text: &str) -> Vec<Offer> {
-    let text = text.trim().trim_matches(['"', '\'', '`']);
-    let text = text
-        .strip_prefix('<')
-        .and_then(|t| t.strip_suffix('>'))
-        .unwrap_or(text);
+    let text = unwrapped(text);
     if text.is_empty() || text.len() > LOOKED_AT {
         return Vec::new();
     }

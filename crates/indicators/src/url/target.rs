@@ -62,6 +62,16 @@ pub fn split_protocol(text: &str) -> Option<(&str, &str)> {
     one_of(&other).then_some((scheme, rest))
 }
 
+/// The text without white space, and without one pair of quotation marks or angle brackets, around
+/// it: how addresses are pasted from code and from mail headers.
+pub(super) fn unwrapped(text: &str) -> &str {
+    let text = text.trim();
+    [('"', '"'), ('\'', '\''), ('`', '`'), ('<', '>')]
+        .into_iter()
+        .find_map(|(open, close)| text.strip_prefix(open)?.strip_suffix(close))
+        .map_or(text, str::trim)
+}
+
 /// The text without a path that is nothing but one slash.
 pub(super) fn without_root(text: &str) -> &str {
     match text.strip_suffix('/') {
@@ -73,7 +83,7 @@ pub(super) fn without_root(text: &str) -> &str {
 impl Target {
     /// Takes a URL apart; anything is a URL to some mail client, so this never fails.
     pub(super) fn read(url: &str) -> Self {
-        let url = url.trim();
+        let url = unwrapped(url);
         let whole = if fanged(url) {
             refang(url)
         } else {

@@ -1,3 +1,7 @@
 //! Integration tests.
 
+mod kql;
 mod mail;
+mod properties;
+mod url_rules;
+mod vectors;
