@@ -42,7 +42,7 @@ pub(crate) fn caller() -> Caller {
             .filter_map(|p| p.role),
     );
     Caller {
-        name: "soc.admin@northwind-traders.example".to_owned(),
+        name: "soc.admin@northwind.example".to_owned(),
         app_only: false,
         roles,
     }
