@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::value::{Property, date, number};
+use super::value::{Day, Property, date, number};
 use super::{Comparison, Findings, Node, Value};
 
 /// How much of a mailbox a query matches.
@@ -22,8 +22,10 @@ enum Reach {
 
 /// No mail is larger, in bytes (the service takes 150 MB).
 const LARGEST: u64 = 1 << 30;
-/// No mail is older than this year, none is of the later one or after.
-const YEARS: std::ops::Range<u32> = 1990..2100;
+/// No mail is of an earlier year.
+const OLDEST: u32 = 1990;
+/// No mail is of this year or a later one.
+const NEWEST: u32 = 2100;
 
 /// Says when a query takes in everything, nearly everything or nothing.
 pub(super) fn whole(node: &Node, findings: &mut Findings) {
@@ -158,9 +160,9 @@ fn clause(property: &str, comparison: Comparison, value: &Value) -> Reach {
                 && high.is_none_or(|high| number(high).is_some_and(|n| n >= LARGEST))
         }
         Some(Property::Date) => {
-            let year = |text: &String| date(text).flatten();
-            low.is_none_or(|low| year(low).is_some_and(|y| y < YEARS.start))
-                && high.is_none_or(|high| year(high).is_some_and(|y| y >= YEARS.end))
+            let of = |text: &str, far: fn(u32) -> bool| matches!(date(text), Some(Day::Of(year)) if far(year));
+            low.is_none_or(|low| of(low, |year| year < OLDEST))
+                && high.is_none_or(|high| of(high, |year| year >= NEWEST))
         }
         _ => false,
     };

@@ -150,16 +150,12 @@ impl<'a> Lexer<'a, '_> {
     fn phrase(&mut self) -> String {
         let open = self.at;
         let inside = self.rest().get(1..).unwrap_or_default();
-        let (phrase, length) = match inside.split_once('"') {
-            Some((phrase, _)) => (phrase, phrase.len() + 2),
-            None => {
-                self.findings.error(
-                    open,
-                    "unbalanced_quote",
-                    "opens a quotation mark that is never closed",
-                );
-                (inside, inside.len() + 1)
-            }
+        let (phrase, length) = if let Some((phrase, _)) = inside.split_once('"') {
+            (phrase, phrase.len() + 2)
+        } else {
+            let message = "opens a quotation mark that is never closed";
+            self.findings.error(open, "unbalanced_quote", message);
+            (inside, inside.len() + 1)
         };
         if phrase.chars().any(char::is_control) {
             self.findings.error(

@@ -254,18 +254,20 @@ impl<'t> Parser<'t, '_> {
 
     /// A property whose operator is followed by a space: what follows is free text.
     fn hollow(&mut self, at: usize, depth: usize) -> Option<Node> {
-        match self.peek().map(|token| &token.kind) {
-            Some(Kind::Text(_)) => {
-                let message = "a space follows the property's operator, so that what comes next is searched everywhere; remove the space";
-                self.findings.warn(at, "space_after_operator", message);
-                self.primary(depth)
-            }
-            _ => {
-                self.findings
-                    .error(at, "missing_value", "the property has no value");
-                None
-            }
+        if matches!(
+            self.peek(),
+            Some(Token {
+                kind: Kind::Text(_),
+                ..
+            })
+        ) {
+            let message = "a space follows the property's operator, so that what comes next is searched everywhere; remove the space";
+            self.findings.warn(at, "space_after_operator", message);
+            return self.primary(depth);
         }
+        self.findings
+            .error(at, "missing_value", "the property has no value");
+        None
     }
 
     fn group(&mut self, open: usize, depth: usize) -> Option<Node> {

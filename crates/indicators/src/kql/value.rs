@@ -233,8 +233,17 @@ pub(super) fn number(text: &str) -> Option<u64> {
         .then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-/// Whether this is a date that the service reads, and its year where it has one.
-pub(super) fn date(text: &str) -> Option<Option<u32>> {
+/// A date as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Day {
+    /// `today`, `last month`: not far from now.
+    Near,
+    /// A day of this year.
+    Of(u32),
+}
+
+/// The date, if the service reads it as one.
+pub(super) fn date(text: &str) -> Option<Day> {
     const NAMED: [&str; 9] = [
         "today",
         "yesterday",
@@ -247,7 +256,7 @@ pub(super) fn date(text: &str) -> Option<Option<u32>> {
         "last year",
     ];
     if NAMED.iter().any(|name| name.eq_ignore_ascii_case(text)) {
-        return Some(None);
+        return Some(Day::Near);
     }
     let day = text.split(['T', 't', ' ']).next()?;
     let numbers = |separator| {
@@ -270,7 +279,7 @@ pub(super) fn date(text: &str) -> Option<Option<u32>> {
                 .bytes()
                 .skip(1)
                 .all(|b| b.is_ascii_digit() || b":.+-ZzAaPpMm ".contains(&b));
-    (timely && year >= 1000 && (fits(month, date) || fits(date, month))).then_some(Some(year))
+    (timely && year >= 1000 && (fits(month, date) || fits(date, month))).then_some(Day::Of(year))
 }
 
 #[cfg(test)]
@@ -287,9 +296,9 @@ mod tests {
             ("2021-01-01T10:00:00Z", 2021),
             ("2021-01-01 10:00", 2021),
         ] {
-            assert_eq!(date(text), Some(Some(year)), "{text}");
+            assert_eq!(date(text), Some(Day::Of(year)), "{text}");
         }
-        assert_eq!(date("Last Week"), Some(None));
+        assert_eq!(date("Last Week"), Some(Day::Near));
         for text in [
             "",
             "big",

@@ -23,7 +23,7 @@ pub(super) fn offers(text: &str) -> Vec<Offer> {
     } else {
         refang(text)
     };
-    let plain = split_protocol(&whole).map_or(whole.as_ref(), |(_, rest)| rest);
+    let plain = split_protocol(&whole).map_or_else(|| whole.as_ref(), |(_, rest)| rest);
     let wild = |c: char| c == '*' || c == '~';
     let candidates = if plain.starts_with(wild) || plain.ends_with(wild) {
         patterns(plain)
@@ -77,7 +77,7 @@ fn longest_cut(target: &Target) -> Option<String> {
     let slash = path
         .match_indices('/')
         .map(|(at, _)| at)
-        .take_while(|at| *at < clean && at + 1 <= room)
+        .take_while(|at| *at < clean && *at < room)
         .filter(|at| at + 1 < target.rest.len())
         .last()?;
     Some(format!("{}{}*", target.host, path.get(..=slash)?))

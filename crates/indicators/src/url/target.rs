@@ -89,7 +89,7 @@ impl Target {
         } else {
             Cow::Borrowed(url)
         };
-        let text = split_protocol(&whole).map_or(whole.as_ref(), |(_, rest)| rest);
+        let text = split_protocol(&whole).map_or_else(|| whole.as_ref(), |(_, rest)| rest);
         let (authority, rest) =
             text.split_at(text.find(['/', '\\', '?', '#']).unwrap_or(text.len()));
         let named = authority

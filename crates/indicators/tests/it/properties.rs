@@ -73,7 +73,7 @@ fn urls() -> impl Strategy<Value = String> {
         prop_oneof![Just(String::new()), "\\?[a-z=&/*]{0,120}", "#[a-z@.]{0,90}"],
     )
         .prop_map(|(scheme, host, port, path, tail)| {
-            let path: String = path.iter().map(|segment| format!("/{segment}")).collect();
+            let path: String = path.iter().flat_map(|segment| ["/", segment]).collect();
             format!("{scheme}{host}{port}{path}{tail}")
         })
 }

@@ -1,7 +1,8 @@
 //! The rules behind the published tables, on cases that the tables leave out.
 
+use indicators::Action::{self, Allow, Block};
 use indicators::url::UrlReason as R;
-use indicators::{Action, UrlEntry, UrlKind as K};
+use indicators::{UrlEntry, UrlKind as K};
 
 fn offered(text: &str) -> Vec<String> {
     let problem = UrlEntry::parse(text).unwrap_err();
@@ -177,9 +178,8 @@ fn refusals_name_their_rule() {
         ("setup.exe", R::FileName),
         ("a.b.docx", R::FileName),
     ] {
-        let problem = match UrlEntry::parse(text) {
-            Ok(_) => panic!("`{text}` is taken"),
-            Err(problem) => problem,
+        let Err(problem) = UrlEntry::parse(text) else {
+            panic!("`{text}` is taken")
         };
         assert_eq!(problem.reason(), reason, "{problem}");
         assert!(!problem.to_string().contains('\n'), "{problem}");
@@ -337,7 +337,6 @@ fn matching_beyond_the_published_cases() {
             .unwrap_or_else(|problem| panic!("{problem}"))
             .matches(action, url)
     };
-    use Action::{Allow, Block};
     for (entry, action, url, expected) in [
         ("contoso.com", Block, "HTTPS://WWW.CONTOSO.COM/A", true),
         (
@@ -424,6 +423,7 @@ fn matching_beyond_the_published_cases() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "what it costs is what is tested")]
 fn a_hostile_url_costs_no_more_than_its_length() {
     let entry = UrlEntry::parse(&format!("{}.example", "a".repeat(200))).unwrap();
     let start = std::time::Instant::now();

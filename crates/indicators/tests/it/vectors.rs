@@ -1,7 +1,7 @@
 //! Every documented case, by name, against this crate's reading of the rules.
 
 use indicators::check::{self, ListType};
-use indicators::url::UrlReason;
+use indicators::url::UrlReason as R;
 use indicators::{Action, QuarantineIdentity, UrlEntry};
 use serde_json::Value;
 
@@ -75,7 +75,6 @@ fn url_validity() {
         let Err(problem) = UrlEntry::parse(entry) else {
             continue;
         };
-        use UrlReason as R;
         let reasons: &[R] = match case["category"].as_str().unwrap() {
             "non-descriptive wildcard" => &[R::BareWildcard],
             "protocol prefix" => &[R::Protocol],
@@ -227,7 +226,7 @@ fn documented_quarantine_identities() {
                 for (key, value) in map {
                     match value.as_str() {
                         Some(text) if key == "Identity" && text.contains('\\') => {
-                            found.push(text.to_owned())
+                            found.push(text.to_owned());
                         }
                         _ => walk(value, found),
                     }
