@@ -91,12 +91,22 @@ impl Refusal {
 
     /// A refusal by the cmdlet: 400.
     pub fn cmdlet(exception: &'static str, text: impl Into<String>) -> Self {
-        Self { status: 400, exception, text: text.into(), stage: Stage::Cmdlet }
+        Self {
+            status: 400,
+            exception,
+            text: text.into(),
+            stage: Stage::Cmdlet,
+        }
     }
 
     /// A refusal while the parameters were bound: 400.
     pub fn binding(exception: &'static str, text: impl Into<String>) -> Self {
-        Self { status: 400, exception, text: text.into(), stage: Stage::Binding }
+        Self {
+            status: 400,
+            exception,
+            text: text.into(),
+            stage: Stage::Binding,
+        }
     }
 }
 
@@ -152,9 +162,10 @@ pub enum Kind {
     Bool,
     /// A 32-bit number, also as text.
     Int,
-    /// A number or `Unlimited`.
+    /// A number or `Unlimited`. The cmdlet always gets `ResultSize` as `Unlimited`: the door cuts.
     Size,
-    /// A date: ISO 8601, or `MM/dd/yyyy`.
+    /// A date: ISO 8601, or `MM/dd/yyyy`. Given to the cmdlet as RFC 3339 in UTC; null where a
+    /// `Set-` cmdlet is to clear it.
     Date,
     /// One member of an enumeration, prefix-matched, any case. Given to the cmdlet in full.
     Enum(&'static [&'static str]),

@@ -143,6 +143,9 @@ impl Authority {
         let key = KeyPair::generate().map_err(broken)?;
         let issuer = CertifiedIssuer::self_signed(params, key).map_err(broken)?;
         let (folder, own_folder) = if let Some(folder) = folder {
+            if !folder.exists() {
+                private_folder(folder)?;
+            }
             (folder.to_owned(), None)
         } else {
             let name = format!("mailcordon-sandbox-{}", crate::directory::random_text(16));

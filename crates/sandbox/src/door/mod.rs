@@ -164,6 +164,11 @@ async fn route(
     if !known {
         return Ok(method_not_allowed());
     }
+    // The body is read first: a connection with an unread one could not be used again.
+    let bytes = match read(incoming).await {
+        Ok(bytes) => bytes,
+        Err(answer) => return Ok(*answer),
+    };
     let session = match auth::session(world, entrance, &parts.headers, tenant) {
         Ok(session) => session,
         Err(answer) => return Ok(*answer),
@@ -176,14 +181,8 @@ async fn route(
         return Ok(answer);
     }
     match tail.as_str() {
-        "invokecommand" => match read(incoming).await {
-            Ok(bytes) => invoke::serve(&wire, &session, &bytes, reset, record).await,
-            Err(answer) => Ok(*answer),
-        },
-        "$batch" => match read(incoming).await {
-            Ok(bytes) => Ok(batch::serve(&wire, &session, &bytes, record).await),
-            Err(answer) => Ok(*answer),
-        },
+        "invokecommand" => invoke::serve(&wire, &session, &bytes, reset, record).await,
+        "$batch" => Ok(batch::serve(&wire, &session, &bytes, record).await),
         "exomodulefile" => Ok(info::module_file(&wire, &session)),
         "$metadata" => Ok(info::metadata()),
         _ => Ok(info::banner(&wire)),

@@ -55,8 +55,7 @@ pub(crate) fn openid(world: &World, base: &str, tenant: &str, request_id: &str) 
         200,
         &json!({
             "token_endpoint": format!("{endpoints}/oauth2/v2.0/token"),
-            "token_endpoint_auth_methods_supported":
-                ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
             "jwks_uri": format!("{endpoints}/discovery/v2.0/keys"),
             "response_modes_supported": ["query", "fragment", "form_post"],
             "subject_types_supported": ["pairwise"],
