@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-/// A well mixed 64-bit number from a seed, a purpose and a position (SplitMix64's finisher).
+/// A well mixed 64-bit number from a seed, a purpose and a position (the finisher of `SplitMix64`).
 pub const fn mix(seed: u64, purpose: u64, position: u64) -> u64 {
     let mut z = seed
         ^ purpose.wrapping_mul(0x9E37_79B9_7F4A_7C15)

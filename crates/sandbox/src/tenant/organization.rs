@@ -170,6 +170,10 @@ impl Organization {
     }
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every cmdlet answers in the same way"
+)]
 fn get_config(tenant: &mut Tenant, _: &Call<'_>) -> Answer {
     let domain = tenant.options.domain.as_str();
     let row = Row::default()
@@ -233,6 +237,10 @@ fn not_found(identity: &str) -> Refusal {
     ))
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every cmdlet answers in the same way"
+)]
 fn get_assignment(tenant: &mut Tenant, call: &Call<'_>) -> Answer {
     let assignee = call.caller.name.as_str();
     let rows = call

@@ -65,9 +65,8 @@ fn values(row: &Row, property: &str) -> Vec<String> {
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(property));
     match cell.map(|(_, cell)| cell) {
-        None => vec![String::new()],
+        None | Some(Cell::Plain(Value::Null)) => vec![String::new()],
         Some(Cell::Plain(Value::String(text))) => vec![text.clone()],
-        Some(Cell::Plain(Value::Null)) => vec![String::new()],
         Some(Cell::Plain(value)) => vec![value.to_string()],
         Some(Cell::Guid(id)) => vec![id.to_string()],
         Some(Cell::Int16(number)) => vec![number.to_string()],

@@ -112,6 +112,10 @@ pub enum Class {
 
 /// One recipient.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are independent properties of the row"
+)]
 pub struct Record {
     /// What it is.
     pub class: Class,

@@ -93,6 +93,10 @@ impl From<QuarantineKind> for Verdict {
 
 /// What a listing looks at first.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are independent properties of the row"
+)]
 pub struct Facts {
     /// When the message arrived.
     pub received: Timestamp,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BOTH, Change, Status, VALIDATION, Verdict, WRITERS, missing};
+use super::{BOTH, Status, VALIDATION, Verdict, WRITERS, missing};
 use crate::{
     cmdlet::{Answer, Call, Kind, Output, Refusal, Spec},
     tenant::{Tenant, args::Args, optional},
@@ -165,12 +165,7 @@ fn deliver(tenant: &mut Tenant, call: &Call<'_>, row: u32, targets: &[String]) {
         }
     }
     if call.on("ReportFalsePositive") {
-        tenant
-            .quarantine
-            .changes
-            .entry(row)
-            .or_insert_with(Change::default)
-            .reported = true;
+        tenant.quarantine.changes.entry(row).or_default().reported = true;
     }
 }
 

@@ -241,7 +241,7 @@ fn documented_invocations_run() {
             }
             "quar-09" => assert_ne!(deliveries(&tenant, &id(file)), json!([])),
             "quar-15" => {
-                assert!(run(&mut tenant, GET, json!({"Identity": id(mail)}), start()).is_err())
+                assert!(run(&mut tenant, GET, json!({"Identity": id(mail)}), start()).is_err());
             }
             "quar-16" => assert!(list(&mut tenant, json!({}), start()).is_empty()),
             "quar-13" | "quar-14" => assert_eq!(cell(&output.rows[0], "BodyEncoding"), "Base64"),
@@ -263,7 +263,7 @@ fn a_release_serves_one_by_one_and_never_twice_unless_forced() {
     assert_eq!(cell(&row, "Released"), false);
     assert_eq!(cell(&row, "ReleasedUser"), json!([first]));
     assert_eq!(cell(&row, "ReleasedCount"), 1);
-    run(&mut tenant, RELEASE, one.clone(), start()).unwrap();
+    run(&mut tenant, RELEASE, one, start()).unwrap();
     let all = json!({"Identity": message, "ReleaseToAll": true});
     run(&mut tenant, RELEASE, all, start()).unwrap();
     let row = details(&mut tenant, &message);

@@ -226,11 +226,11 @@ fn dates(
         (Expiry::At(at), _, _) => (Some(at), None),
         (Expiry::LastUse, _, _) => (None, Some(LAST_USE_DAYS)),
         (Expiry::Never, _, _) | (Expiry::Unsaid, ListType::Ip, _) => (None, None),
-        (Expiry::Unsaid, _, Action::Block) => (now.checked_add(days_of(BLOCK_DAYS)).ok(), None),
-        (Expiry::Unsaid, _, Action::Allow) if subtype == SubType::AdvancedDelivery => {
-            (now.checked_add(days_of(BLOCK_DAYS)).ok(), None)
+        (Expiry::Unsaid, _, Action::Allow) if subtype == SubType::Tenant => {
+            (None, Some(LAST_USE_DAYS))
         }
-        (Expiry::Unsaid, _, Action::Allow) => (None, Some(LAST_USE_DAYS)),
+        // Blocks, and the allows of phishing simulations.
+        (Expiry::Unsaid, _, _) => (now.checked_add(days_of(BLOCK_DAYS)).ok(), None),
     }
 }
 

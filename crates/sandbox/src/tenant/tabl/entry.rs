@@ -263,53 +263,58 @@ fn url(value: &str) -> Result<Form, &'static str> {
     if host.contains('~') {
         return Err("Invalid wildcard");
     }
-    host_of(
-        host,
-        star,
-        tilde,
-        star && all_below && path.is_empty(),
-        path.is_empty() && !all_below,
-    )
+    let host = Host {
+        name: host,
+        wide: star || tilde,
+        whole_tree: star && all_below && path.is_empty(),
+        bare: path.is_empty() && !all_below,
+    };
+    host.judge()
 }
 
-fn host_of(
-    host: &str,
-    star: bool,
-    tilde: bool,
+/// The host of a URL entry and what stands around it.
+struct Host<'a> {
+    name: &'a str,
+    /// `*.` or `~` in front.
+    wide: bool,
+    /// `*.` in front and `/*` right behind.
     whole_tree: bool,
+    /// Nothing behind.
     bare: bool,
-) -> Result<Form, &'static str> {
-    let literal = host
-        .strip_prefix('[')
-        .and_then(|h| h.strip_suffix(']'))
-        .unwrap_or(host);
-    if literal.parse::<Ipv6Addr>().is_ok() || host.parse::<Ipv4Addr>().is_ok() {
-        return if star || tilde {
-            Err("Wildcards in an IP address")
-        } else {
-            Ok(Form::Plain)
-        };
+}
+
+impl Host<'_> {
+    fn judge(&self) -> Result<Form, &'static str> {
+        let host = self.name;
+        let literal = host
+            .strip_prefix('[')
+            .and_then(|h| h.strip_suffix(']'))
+            .unwrap_or(host);
+        if literal.parse::<Ipv6Addr>().is_ok() || host.parse::<Ipv4Addr>().is_ok() {
+            return if self.wide {
+                Err("Wildcards in an IP address")
+            } else {
+                Ok(Form::Plain)
+            };
+        }
+        if host.contains('@') {
+            return Err("User name and password are not supported");
+        }
+        if host.contains(':') {
+            return Err("Protocols and ports are not supported");
+        }
+        if self.whole_tree && !host.contains('.') && domain_name(host, 1).is_ok() && host.len() >= 2
+        {
+            return Ok(Form::TopLevel);
+        }
+        domain_name(host, 2).map_err(|()| "Invalid host name")?;
+        let ending = host.rsplit_once('.').map_or("", |(_, ending)| ending);
+        if ending.len() < 2 {
+            return Err("Invalid host name");
+        }
+        if self.bare && !self.wide && FILE_ENDINGS.contains(&ending.to_ascii_lowercase().as_str()) {
+            return Err("A file name is not a URL");
+        }
+        Ok(if self.wide { Form::Wide } else { Form::Plain })
     }
-    if host.contains('@') {
-        return Err("User name and password are not supported");
-    }
-    if host.contains(':') {
-        return Err("Protocols and ports are not supported");
-    }
-    if whole_tree && !host.contains('.') && domain_name(host, 1).is_ok() && host.len() >= 2 {
-        return Ok(Form::TopLevel);
-    }
-    domain_name(host, 2).map_err(|()| "Invalid host name")?;
-    let ending = host.rsplit_once('.').map_or("", |(_, ending)| ending);
-    if ending.len() < 2 {
-        return Err("Invalid host name");
-    }
-    if bare && !star && !tilde && FILE_ENDINGS.contains(&ending.to_ascii_lowercase().as_str()) {
-        return Err("A file name is not a URL");
-    }
-    Ok(if star || tilde {
-        Form::Wide
-    } else {
-        Form::Plain
-    })
 }
