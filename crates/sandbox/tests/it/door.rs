@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64::Engine;
 use sandbox::{
     cmdlet::Kind,
     options::{DeniedBody, DetailsForm, HiddenParameter, Redirect},
@@ -107,7 +108,7 @@ async fn tokens_that_do_not_fit_are_401_without_a_body() {
         .await
         .unwrap();
     assert_eq!(reply.status, 401);
-    lab.running.advance(Duration::from_secs(3600));
+    lab.running.advance(Duration::from_hours(1));
     let reply = lab.invoke(&good, GET, senders()).await;
     assert_eq!(reply.status, 401);
     assert!(reply.header("x-ms-diagnostics").contains("expired"));
@@ -143,7 +144,6 @@ async fn a_claims_challenge_wants_a_token_that_answers_it() {
         .nth(1)
         .unwrap()
         .trim_end_matches('"');
-    use base64::Engine;
     let claims = base64::engine::general_purpose::STANDARD
         .decode(claims)
         .unwrap();
@@ -434,7 +434,7 @@ async fn a_prefer_header_pages_and_the_cursor_stays_on_its_back_end() {
             .await
             .unwrap(),
     );
-    lab.running.advance(Duration::from_secs(31 * 60));
+    lab.running.advance(Duration::from_mins(31));
     lost(
         &lab.invoke_at(&links[0], &token, &more, GET, senders())
             .await

@@ -44,12 +44,11 @@ fn trust(pem: &str) -> Arc<rustls::ClientConfig> {
     Arc::new(config)
 }
 
+/// Method, path, headers and body.
+type Asked<'a> = (&'a str, String, Vec<(&'a str, String)>, String);
+
 /// Several requests on one tunnel to one host.
-async fn https(
-    lab: &Lab,
-    host: &str,
-    requests: Vec<(&str, String, Vec<(&str, String)>, String)>,
-) -> Vec<Reply> {
+async fn https(lab: &Lab, host: &str, requests: Vec<Asked<'_>>) -> Vec<Reply> {
     let about = lab.running.description();
     let pem = std::fs::read_to_string(about.ca_file.as_ref().unwrap()).unwrap();
     let (stream, answer) = connect(about.proxy.as_ref().unwrap(), &format!("{host}:443")).await;
@@ -123,7 +122,7 @@ async fn token(lab: &Lab, audience: &str) -> String {
         .to_owned()
 }
 
-fn call(token: &str, tenant: &str) -> (&'static str, String, Vec<(&'static str, String)>, String) {
+fn call(token: &str, tenant: &str) -> Asked<'static> {
     let body = json!({"CmdletInput": {
         "CmdletName": "Get-TenantAllowBlockListItems", "Parameters": {"ListType": "Sender"},
     }});

@@ -30,7 +30,7 @@ impl Reply {
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The text of an InvokeCommand refusal, from wherever it stands.
+    /// The text of an `InvokeCommand` refusal, from wherever it stands.
     pub fn refusal(&self) -> String {
         let error = self.json()["error"].clone();
         let internal = error["innererror"]["internalexception"]["message"].as_str();

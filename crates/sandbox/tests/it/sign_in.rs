@@ -27,12 +27,12 @@ async fn an_app_with_a_secret_gets_a_token_for_the_resource_it_names() {
     let lab = Lab::new().await;
     let about = lab.running.description().clone();
     let token = lab.exchange_token().await;
-    let read = claims(&token);
-    assert_eq!(read["aud"], about.exchange);
-    assert_eq!(read["tid"], about.tenant_id);
-    assert_eq!(read["idtyp"], "app");
-    assert_eq!(read["roles"], json!(["Exchange.ManageAsApp"]));
-    assert!(read["wids"].as_array().unwrap().len() >= 3);
+    let claimed = claims(&token);
+    assert_eq!(claimed["aud"], about.exchange);
+    assert_eq!(claimed["tid"], about.tenant_id);
+    assert_eq!(claimed["idtyp"], "app");
+    assert_eq!(claimed["roles"], json!(["Exchange.ManageAsApp"]));
+    assert!(claimed["wids"].as_array().unwrap().len() >= 3);
     let real = lab
         .app_token(
             "containment",
@@ -140,7 +140,7 @@ async fn the_two_recorded_bodies_are_given_in_their_shape() {
     assert_eq!(keys(&secret.json()), keys(&wanted["body"]));
     assert_eq!(secret.json()["error_uri"], wanted["body"]["error_uri"]);
     let text = |value: &Value| value["error_description"].as_str().unwrap().to_owned();
-    let head = |text: String| text.split("'").next().unwrap().to_owned();
+    let head = |text: String| text.split('\'').next().unwrap().to_owned();
     assert_eq!(head(text(&secret.json())), head(text(&wanted["body"])));
     let mut fields = lab.user_fields();
     fields[3].1 = "wrong".to_owned();
@@ -186,7 +186,7 @@ async fn a_user_signs_in_with_a_password_and_one_refresh_token_redeems_all_servi
             audience
         );
     }
-    lab.running.advance(Duration::from_secs(91 * 86_400));
+    lab.running.advance(Duration::from_hours(91 * 24));
     let scope = format!("{}/.default", about.exchange);
     let reply = lab
         .ask_token(&[
@@ -336,9 +336,9 @@ fn signer() -> Signer {
     }
 }
 
-fn assertion(signer: &Signer, header: Value, payload: &Value, pss: bool) -> String {
+fn assertion(signer: &Signer, header: &Value, payload: &Value, pss: bool) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let text = format!("{}.{}", part(&header), part(payload));
+    let text = format!("{}.{}", part(header), part(payload));
     let mut tag = vec![0; signer.key.public_modulus_len()];
     let padding: &dyn signature::RsaEncoding = if pss {
         &signature::RSA_PSS_SHA256
@@ -381,7 +381,7 @@ async fn certificate_assertions_are_verified() {
     let s1 = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &good.der));
     let ps = json!({"alg": "PS256", "typ": "JWT", "x5t#S256": s256});
     let rs = json!({"alg": "RS256", "typ": "JWT", "x5t": s1});
-    let signed = assertion(&good, ps.clone(), &payload, true);
+    let signed = assertion(&good, &ps, &payload, true);
     assert_eq!(
         code(&ask(&signed).await),
         (401, 700_027),
@@ -390,17 +390,15 @@ async fn certificate_assertions_are_verified() {
     lab.running.register_certificate(&good.pem).unwrap();
     assert_eq!(ask(&signed).await.status, 200);
     assert_eq!(
-        ask(&assertion(&good, rs.clone(), &payload, false))
-            .await
-            .status,
+        ask(&assertion(&good, &rs, &payload, false)).await.status,
         200
     );
-    let forged = assertion(&other, ps.clone(), &payload, true);
+    let forged = assertion(&other, &ps, &payload, true);
     assert_eq!(code(&ask(&forged).await), (401, 700_027));
-    let mut with = |name: &str, value: Value| {
+    let with = |name: &str, value: Value| {
         let mut payload = payload.clone();
         payload[name] = value;
-        assertion(&good, ps.clone(), &payload, true)
+        assertion(&good, &ps, &payload, true)
     };
     assert_eq!(
         code(&ask(&with("exp", json!(now - 4000))).await),

@@ -27,11 +27,10 @@ fn given(lab: &Lab) -> Value {
         &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
         certificate.der(),
     );
-    let thumbprint: String = print
+    let thumbprint = print
         .as_ref()
         .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
+        .fold(String::new(), |text, byte| format!("{text}{byte:02X}"));
     lab.running.trust(FederatedTrust::Claims {
         issuer: "https://token.actions.example".to_owned(),
         subject: "repo:soc/containment".to_owned(),
