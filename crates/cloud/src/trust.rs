@@ -196,7 +196,7 @@ impl Endpoints {
                 }
             }
         }
-        TrustedUrl::new(url).ok_or(Untrusted {
+        TrustedUrl::new(url).ok_or_else(|| Untrusted {
             host: host.clone(),
             reason: "it is not https",
         })
@@ -255,5 +255,259 @@ impl Endpoints {
             host: base.to_owned(),
             reason: "it is not a URL",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clouds::CloudName;
+
+    fn commercial() -> Endpoints {
+        Endpoints::of(CloudName::Commercial).unwrap()
+    }
+
+    #[test]
+    fn the_clouds_own_hosts_get_a_token() {
+        for (url, kept) in [
+            (
+                "https://outlook.office365.com",
+                "https://outlook.office365.com/",
+            ),
+            (
+                "https://outlook.office365.com:443/adminapi/beta/t?$skiptoken=a%20b",
+                "https://outlook.office365.com/adminapi/beta/t?$skiptoken=a%20b",
+            ),
+            (
+                "HTTPS://OUTLOOK.Office365.COM/x",
+                "https://outlook.office365.com/x",
+            ),
+            (
+                "https://eur02.outlook.office365.com/x#fragment",
+                "https://eur02.outlook.office365.com/x",
+            ),
+            (
+                "https://outlook.office.com/x",
+                "https://outlook.office.com/x",
+            ),
+            (
+                "https://nam12b.ps.compliance.protection.outlook.com/x",
+                "https://nam12b.ps.compliance.protection.outlook.com/x",
+            ),
+            (
+                "https://outlook.office365.com/a//b/../c?u=https://evil.example/@x",
+                "https://outlook.office365.com/a//c?u=https://evil.example/@x",
+            ),
+        ] {
+            assert_eq!(commercial().trust(url).unwrap().as_str(), kept);
+        }
+    }
+
+    #[test]
+    fn nobody_else_does() {
+        for (url, word) in [
+            (
+                "https://outlook.office365.com.evil.example/x",
+                "does not belong",
+            ),
+            (
+                "https://evil-outlook.office365.com.example/x",
+                "does not belong",
+            ),
+            ("https://xoutlook.office365.com/x", "does not belong"),
+            ("https://office365.com/x", "does not belong"),
+            ("https://evil@outlook.office365.com/x", "user information"),
+            (
+                "https://outlook.office365.com@evil.example/x",
+                "user information",
+            ),
+            ("https://@outlook.office365.com/x", "user information"),
+            ("https://u:p@outlook.office365.com/x", "user information"),
+            ("https://outlook.office365.com:8443/x", "port"),
+            ("https://outlook.office365.com:80/x", "port"),
+            ("https://outlook.office365.com:99999/x", "not a URL"),
+            ("http://outlook.office365.com/x", "not https"),
+            ("http://outlook.office365.com:443/x", "not https"),
+            ("ftp://outlook.office365.com/x", "not https"),
+            (
+                "https://evil.example\\.outlook.office365.com/x",
+                "backslashes",
+            ),
+            ("https:\\\\outlook.office365.com/x", "backslashes"),
+            (
+                "https://evil.example\\@outlook.office365.com/",
+                "backslashes",
+            ),
+            ("https://outlook.office365.com./x", "does not belong"),
+            (
+                "https://outlook.office365.com%2eevil.example/x",
+                "plain ASCII",
+            ),
+            ("https://outlook.%6fffice365.com/x", "plain ASCII"),
+            ("https://outlo\u{043e}k.office365.com/x", "plain ASCII"),
+            ("https://outlook\u{3002}office365.com/x", "plain ASCII"),
+            (
+                "https://outlook.office365.com\u{2044}.evil.example/x",
+                "plain ASCII",
+            ),
+            ("https://outlook.office365.com /x", "blanks"),
+            (" https://outlook.office365.com/x", "blanks"),
+            ("https://outlook.office365.com/x\r\nX-Evil: 1", "blanks"),
+            ("https://out\tlook.office365.com/x", "blanks"),
+            ("//outlook.office365.com/x", "absolute"),
+            ("/adminapi/beta/x", "absolute"),
+            ("https:outlook.office365.com/x", "absolute"),
+            ("https:///outlook.office365.com", ""),
+            ("https://192.0.2.1/x", "address"),
+            ("https://[::1]/x", "address"),
+            ("https://0x7f.1/x", "address"),
+            ("https://localhost/x", "does not belong"),
+            ("https://login.microsoftonline.com/x", "does not belong"),
+            ("https://graph.microsoft.com/x", "does not belong"),
+            ("https://nam12b.admin.protection.outlook.com:446/x", "port"),
+            ("https://outlook.office365.us/x", "does not belong"),
+            (
+                "https://outlook.office365.com:443@evil.example",
+                "user information",
+            ),
+            (
+                "javascript://outlook.office365.com/%0aalert(1)",
+                "not https",
+            ),
+            ("", "absolute"),
+        ] {
+            match commercial().trust(url) {
+                Ok(trusted) => {
+                    // WHATWG reads the extra slash away: the host that is dialled must be ours.
+                    assert_eq!(
+                        (url, trusted.host()),
+                        ("https:///outlook.office365.com", "outlook.office365.com")
+                    );
+                }
+                Err(error) => assert!(error.reason.contains(word), "{url}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn custom_endpoints_trust_exactly_their_origins() {
+        let sandbox = Endpoints::custom(
+            "http://127.0.0.1:1",
+            "http://127.0.0.1:2",
+            "https://c.example",
+        )
+        .unwrap();
+        sandbox.trust("http://127.0.0.1:2/next?x=1").unwrap();
+        sandbox.trust("https://c.example:443/x").unwrap();
+        for url in [
+            "http://127.0.0.1:1/x",
+            "http://127.0.0.1:3/x",
+            "http://localhost:2/x",
+            "https://127.0.0.1:2/x",
+            "http://127.0.0.2:2/x",
+            "https://a.c.example/x",
+            "http://c.example/x",
+            "https://outlook.office365.com/x",
+        ] {
+            assert!(
+                sandbox
+                    .trust(url)
+                    .unwrap_err()
+                    .reason
+                    .contains("none of the endpoints"),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_redirect_names_a_region_and_nothing_else() {
+        let region = |url: &str| {
+            commercial()
+                .regional_compliance(url)
+                .map(|url| url.as_str().to_owned())
+        };
+        let nam = Ok("https://nam12b.ps.compliance.protection.outlook.com/".to_owned());
+        assert_eq!(
+            region("https://nam12b.admin.protection.outlook.com:446/adminapi/beta/t/x?y"),
+            nam
+        );
+        assert_eq!(
+            region("https://nam12b.ps.compliance.protection.outlook.com/adminapi"),
+            nam
+        );
+        assert_eq!(
+            region("https://ps.compliance.protection.outlook.com/x"),
+            Ok("https://ps.compliance.protection.outlook.com/".to_owned())
+        );
+        for url in [
+            "https://nam12b.admin.protection.outlook.com.evil.example:446/x",
+            "https://nam12b.evil.example:446/x",
+            "https://nam12b.admin.protection.outlook.com:447/x",
+            "http://nam12b.admin.protection.outlook.com:446/x",
+            "https://x@nam12b.admin.protection.outlook.com:446/x",
+            "https://admin.protection.outlook.com:446/x",
+            "https://nam12b.admin.protection.office365.us:446/x",
+            "https://nam12b.ps.compliance.protection.outlook.com:446/x",
+            "https://outlook.office365.com/x",
+            "/relative",
+        ] {
+            assert!(region(url).is_err(), "{url}");
+        }
+        let sandbox = Endpoints::custom(
+            "http://127.0.0.1:1",
+            "http://127.0.0.1:2",
+            "http://127.0.0.1:3",
+        )
+        .unwrap();
+        assert_eq!(
+            sandbox
+                .regional_compliance("http://127.0.0.1:3/a/b?c")
+                .unwrap()
+                .as_str(),
+            "http://127.0.0.1:3/"
+        );
+        assert!(sandbox.regional_compliance("http://127.0.0.1:4/a").is_err());
+    }
+
+    #[test]
+    fn paths_are_joined_and_moved_within_trust() {
+        let base = commercial().trusted_base(Resource::Exchange).unwrap();
+        let call = base.with_path("/adminapi/beta/t/InvokeCommand?$select=A,B");
+        assert_eq!(
+            call.path_and_query(),
+            "/adminapi/beta/t/InvokeCommand?$select=A,B"
+        );
+        assert_eq!(call.host(), "outlook.office365.com");
+        assert_eq!(
+            base.with_path("//evil.example/x").host(),
+            "outlook.office365.com"
+        );
+        assert_eq!(
+            base.with_path("/@evil.example").host(),
+            "outlook.office365.com"
+        );
+        let other = commercial()
+            .trust("https://eur.outlook.office365.com")
+            .unwrap();
+        assert_eq!(
+            call.moved_to(&other).as_str(),
+            "https://eur.outlook.office365.com/adminapi/beta/t/InvokeCommand?$select=A,B"
+        );
+        assert!(
+            !format!("{call:?}").contains("select"),
+            "a cursor is not shown"
+        );
+        let deep = Endpoints::custom(
+            "https://a.example",
+            "https://e.example/front/",
+            "https://c.example",
+        )
+        .unwrap();
+        let url = deep
+            .trusted_base(Resource::Exchange)
+            .unwrap()
+            .with_path("/x");
+        assert_eq!(url.as_str(), "https://e.example/front/x");
     }
 }

@@ -57,33 +57,30 @@ impl Refusal {
             .and_then(Value::as_str)
             .map(|id| clean(id, who, 64));
         let known = aadsts.and_then(sentence);
-        let (kind, code, message, hint) = match (known, aadsts) {
-            (Some(known), Some(n)) => {
-                let text = fill(known.text, who);
-                // This one text is known to users word for word.
-                let text = if n == 50034 {
-                    text
-                } else {
-                    format!("{text} (AADSTS{n})")
-                };
-                (known.kind, known.code, text, fill(known.hint, who))
-            }
-            _ => {
-                let said = if entra_text.is_empty() {
-                    &error
-                } else {
-                    &entra_text
-                };
-                (
-                    ErrorKind::AuthenticationFailed,
-                    code::SIGN_IN_FAILED,
-                    format!("Entra refused the sign-in: {said}"),
-                    aadsts.map_or_else(
-                        || "Check tenant, cloud and auth of the connection".to_owned(),
-                        |n| format!("Look up https://login.microsoftonline.com/error?code={n}"),
-                    ),
-                )
-            }
+        let (kind, code, message, hint) = if let (Some(known), Some(n)) = (known, aadsts) {
+            let text = fill(known.text, who);
+            // This one text is known to users word for word.
+            let text = if n == 50_034 {
+                text
+            } else {
+                format!("{text} (AADSTS{n})")
+            };
+            (known.kind, known.code, text, fill(known.hint, who))
+        } else {
+            let said = if entra_text.is_empty() {
+                &error
+            } else {
+                &entra_text
+            };
+            (
+                ErrorKind::AuthenticationFailed,
+                code::SIGN_IN_FAILED,
+                format!("Entra refused the sign-in: {said}"),
+                aadsts.map_or_else(
+                    || "Check tenant, cloud and auth of the connection".to_owned(),
+                    |n| format!("Look up https://login.microsoftonline.com/error?code={n}"),
+                ),
+            )
         };
         Some(Self {
             status,

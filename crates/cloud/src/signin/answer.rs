@@ -5,8 +5,7 @@ use kernel::Secret;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::SignIn;
-use crate::{error::SignInError, token::Token};
+use crate::token::Token;
 
 /// A lifetime longer than any real one: a number from outside must not overflow the clock.
 const LONGEST: i64 = 7 * 24 * 3600;
@@ -50,8 +49,8 @@ impl TokenAnswer {
         })
     }
 
-    pub fn into_token(self, _by: &SignIn) -> Result<Token, SignInError> {
-        Ok(Token::new(self.access_token, self.expires_at))
+    pub fn into_token(self) -> Token {
+        Token::new(self.access_token, self.expires_at)
     }
 }
 

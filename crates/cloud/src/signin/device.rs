@@ -85,7 +85,7 @@ impl SignIn {
                 tracing::warn!("{error}; the next run will ask for a new sign-in");
             }
         }
-        answer.into_token(self)
+        Ok(answer.into_token())
     }
 
     async fn refresh(

@@ -26,15 +26,14 @@ impl SignIn {
         let resource = scope.strip_suffix("/.default").unwrap_or(scope);
         let identity = &self.environment.identity;
         let mut headers = HeaderMap::new();
-        let (base, version) = match (&identity.endpoint, &identity.header) {
-            (Some(endpoint), Some(header)) => {
+        let (base, version) =
+            if let (Some(endpoint), Some(header)) = (&identity.endpoint, &identity.header) {
                 if let Ok(mut value) = HeaderValue::try_from(header.expose()) {
                     value.set_sensitive(true);
                     headers.insert(HeaderName::from_static("x-identity-header"), value);
                 }
                 (endpoint.clone(), APP_SERVICE_VERSION)
-            }
-            _ => {
+            } else {
                 headers.insert(
                     HeaderName::from_static("metadata"),
                     HeaderValue::from_static("true"),
@@ -44,15 +43,14 @@ impl SignIn {
                     format!("{}{path}", identity.imds.trim_end_matches('/')),
                     IMDS_VERSION,
                 )
-            }
-        };
+            };
         let url = with_query(&base, version, resource, client_id);
         let asked_at = self.environment.clock.now();
         let response = self.ask(&url, Method::GET, headers, Bytes::new()).await?;
         if response.status.is_success() {
             return TokenAnswer::read(&response.body, asked_at)
-                .ok_or_else(|| unreadable(&url, &response))?
-                .into_token(self);
+                .map(TokenAnswer::into_token)
+                .ok_or_else(|| unreadable(&url, &response));
         }
         let who = self.who(scope, identity.header.as_ref());
         let refusal = Refusal::read(response.status.as_u16(), &response.body, who)

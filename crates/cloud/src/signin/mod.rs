@@ -127,9 +127,10 @@ impl SignIn {
                     .add("client_id", client_id)
                     .add("client_assertion_type", ASSERTION_TYPE)
                     .add("client_assertion", value.expose().trim());
-                self.finish(form, scope, claims, Some(&value))
+                Ok(self
+                    .finish(form, scope, claims, Some(&value))
                     .await?
-                    .into_token(self)
+                    .into_token())
             }
             Auth::ManagedIdentity { client_id } => {
                 self.managed_identity(client_id.as_deref(), scope).await
@@ -161,11 +162,12 @@ impl SignIn {
                 tracing::info!("the secret from {name} has changed; signing in again");
                 let value = newer.text(&name)?;
                 let form = build(Form::new(), value.expose());
-                self.finish(form, scope, claims, Some(&value))
+                Ok(self
+                    .finish(form, scope, claims, Some(&value))
                     .await?
-                    .into_token(self)
+                    .into_token())
             }
-            other => other?.into_token(self),
+            other => Ok(other?.into_token()),
         }
     }
 
@@ -200,7 +202,7 @@ impl SignIn {
                 .add("client_assertion", assertion.expose());
             let refusal = match self.finish(form, scope, claims, Some(&assertion)).await {
                 Err(SignInError::Refused(refusal)) => refusal,
-                other => return other?.into_token(self),
+                other => return Ok(other?.into_token()),
             };
             if refusal.blames_the_credential() && !looked_again {
                 looked_again = true;

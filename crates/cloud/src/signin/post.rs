@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use kernel::escape;
 use url::{Url, form_urlencoded};
+use zeroize::Zeroizing;
 
 use super::{
     SignIn,
@@ -26,22 +27,21 @@ pub(super) const MAX_BODY: usize = 256 * 1024;
 const TRIES: u32 = 4;
 
 /// The fields of a request, encoded as they are added.
-pub(super) struct Form(form_urlencoded::Serializer<'static, String>);
+pub(super) struct Form(String);
 
 impl Form {
     pub fn new() -> Self {
-        Self(form_urlencoded::Serializer::new(String::with_capacity(
-            1024,
-        )))
+        Self(String::with_capacity(2048))
     }
 
-    pub fn add(mut self, name: &str, value: &str) -> Self {
-        self.0.append_pair(name, value);
-        self
+    pub fn add(self, name: &str, value: &str) -> Self {
+        let mut encoder = form_urlencoded::Serializer::new(self.0);
+        encoder.append_pair(name, value);
+        Self(encoder.finish())
     }
 
-    fn into_bytes(mut self) -> Bytes {
-        Bytes::from(self.0.finish())
+    fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(Zeroizing::new(self.0.into_bytes()))
     }
 }
 
