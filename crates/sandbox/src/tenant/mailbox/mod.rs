@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod grants;
+mod make;
 pub mod permission;
 pub mod read;
 pub mod sendas;
@@ -11,14 +12,13 @@ mod tests;
 
 use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     Options, SERVER,
-    company::{Company, Group, Mailbox, MailboxKind},
-    made::{guid, mix},
+    company::{Company, MailboxKind},
 };
 use crate::cmdlet::{Refusal, Spec};
 use grants::{Ace, Trustee};
@@ -200,12 +200,12 @@ impl Directory {
             )
         };
         for (number, mailbox) in company.mailboxes.iter().enumerate() {
-            records.push(of_mailbox(mailbox, options.seed, number, &forest));
+            records.push(make::of_mailbox(mailbox, options.seed, number, &forest));
         }
         for (number, group) in company.groups.iter().enumerate() {
-            records.push(of_group(group, options.seed, number, now, &forest));
+            records.push(make::of_group(group, options.seed, number, now, &forest));
         }
-        records.push(discovery(options, now, &forest));
+        records.push(make::discovery(options, now, &forest));
         let mut directory = Self {
             seed: options.seed,
             index: HashMap::new(),
@@ -379,136 +379,4 @@ impl Directory {
             })
             .collect()
     }
-}
-
-fn of_mailbox(
-    mailbox: &Mailbox,
-    seed: u64,
-    number: usize,
-    forest: &dyn Fn(&str) -> String,
-) -> Record {
-    let place = u64::try_from(number).unwrap_or(0);
-    let name = mailbox.object_id.to_string();
-    let kind = Type::from(mailbox.kind);
-    let chance = mix(seed, 31, place);
-    // One in forty has outgrown what an unlicensed shared mailbox may hold.
-    let gigabytes = if chance.is_multiple_of(40) {
-        60
-    } else {
-        chance % 30
-    };
-    let mut aces = vec![Ace::own(&["FullAccess", "ReadPermission"])];
-    if chance.is_multiple_of(7) {
-        aces.push(Ace::own(&[
-            "FullAccess",
-            "ExternalAccount",
-            "ReadPermission",
-        ]));
-    }
-    Record {
-        class: Class::Mailbox,
-        dn: forest(&name),
-        name,
-        display_name: mailbox.display_name.clone(),
-        alias: mailbox.alias.clone(),
-        address: mailbox.address.clone(),
-        aliases: mailbox.aliases.clone(),
-        object_id: mailbox.object_id,
-        guid: guid(seed, 30, place),
-        exchange_guid: mailbox.guid,
-        real: kind,
-        lagging: None,
-        dir_synced: mailbox.dir_synced,
-        hold: mailbox.litigation_hold,
-        recovery: mailbox.single_item_recovery,
-        licensed: kind == Type::Regular || chance.is_multiple_of(5),
-        hidden: false,
-        bytes: (gigabytes << 30) + (chance >> 40),
-        created: mailbox.created,
-        on_behalf: Vec::new(),
-        aces,
-        send_as: vec![Ace::own(&["SendAs"])],
-        owner: None,
-    }
-}
-
-fn of_group(
-    group: &Group,
-    seed: u64,
-    number: usize,
-    now: Timestamp,
-    forest: &dyn Fn(&str) -> String,
-) -> Record {
-    let place = u64::try_from(number).unwrap_or(0);
-    let alias = group
-        .address
-        .split_once('@')
-        .map_or("", |(local, _)| local)
-        .to_owned();
-    Record {
-        class: Class::Group(group.security),
-        dn: forest(&group.display_name),
-        name: group.display_name.clone(),
-        display_name: group.display_name.clone(),
-        alias,
-        address: group.address.clone(),
-        aliases: Vec::new(),
-        object_id: group.object_id,
-        guid: guid(seed, 32, place),
-        exchange_guid: Uuid::nil(),
-        real: Type::Regular,
-        lagging: None,
-        dir_synced: false,
-        hold: false,
-        recovery: false,
-        licensed: false,
-        hidden: false,
-        bytes: 0,
-        created: months_ago(now),
-        on_behalf: Vec::new(),
-        aces: Vec::new(),
-        send_as: Vec::new(),
-        owner: None,
-    }
-}
-
-fn discovery(options: &Options, now: Timestamp, forest: &dyn Fn(&str) -> String) -> Record {
-    let name = format!("DiscoverySearchMailbox{{{}}}", guid(options.seed, 33, 0));
-    Record {
-        class: Class::Mailbox,
-        dn: forest(&name),
-        display_name: "Discovery Search Mailbox".to_owned(),
-        alias: "DiscoverySearchMailbox".to_owned(),
-        address: format!("{name}@{}", options.domain),
-        aliases: Vec::new(),
-        name,
-        object_id: Uuid::nil(),
-        guid: guid(options.seed, 33, 1),
-        exchange_guid: guid(options.seed, 33, 2),
-        real: Type::Discovery,
-        lagging: None,
-        dir_synced: false,
-        hold: false,
-        recovery: false,
-        licensed: false,
-        hidden: true,
-        bytes: 0,
-        created: months_ago(now),
-        on_behalf: Vec::new(),
-        aces: vec![
-            Ace::own(&["FullAccess", "ReadPermission"]),
-            Ace::new(
-                Trustee::DiscoveryManagement,
-                &["FullAccess"],
-                Timestamp::MIN,
-            ),
-        ],
-        send_as: vec![Ace::own(&["SendAs"])],
-        owner: None,
-    }
-}
-
-fn months_ago(now: Timestamp) -> Timestamp {
-    now.checked_sub(SignedDuration::from_hours(24 * 150))
-        .unwrap_or(now)
 }

@@ -6,6 +6,7 @@ pub mod facts;
 pub mod files;
 pub mod list;
 pub mod release;
+pub mod row;
 #[cfg(test)]
 mod tests;
 
