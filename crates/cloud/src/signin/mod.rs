@@ -7,6 +7,7 @@ pub(crate) mod certificate;
 mod device;
 mod identity;
 mod post;
+mod sentences;
 
 use std::sync::Arc;
 

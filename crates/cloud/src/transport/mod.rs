@@ -3,6 +3,7 @@
 //! Own pool instead of a client library's: only the one who holds the connection can say whether a
 //! failed request was handed to it, and that decides whether a change may be sent again.
 
+mod bypass;
 mod dial;
 mod proxy;
 mod send;

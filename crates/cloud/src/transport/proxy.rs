@@ -1,6 +1,6 @@
 //! Which requests go through a proxy, and HTTP CONNECT.
 
-use std::{fmt, net::IpAddr};
+use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kernel::{Secret, escape};
@@ -8,7 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::dial::Stream;
+use super::{
+    bypass::{Exception, exceptions},
+    dial::Stream,
+};
 use crate::{
     clouds::Origin,
     environment::ProxyEnvironment,
@@ -150,15 +153,6 @@ pub(crate) struct Proxies {
     exceptions: Vec<Exception>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Exception {
-    All,
-    /// A name and everything below it, perhaps on one port only.
-    Name(String, Option<u16>),
-    Address(IpAddr, Option<u16>),
-    Network(IpAddr, u8),
-}
-
 impl Proxies {
     pub fn new(
         own: Option<&ProxySettings>,
@@ -205,62 +199,6 @@ impl Proxies {
             .any(|exception| exception.covers(origin));
         self.environment.as_ref().filter(|_| !excepted)
     }
-}
-
-impl Exception {
-    fn covers(&self, origin: &Origin) -> bool {
-        let ip = origin.bare_host().parse::<IpAddr>().ok();
-        let port_fits = |port: &Option<u16>| port.is_none_or(|port| port == origin.port);
-        match self {
-            Self::All => true,
-            Self::Name(name, port) => {
-                port_fits(port) && ip.is_none() && crate::clouds::within(&origin.host, name)
-            }
-            Self::Address(address, port) => port_fits(port) && ip == Some(*address),
-            Self::Network(network, bits) => ip.is_some_and(|ip| in_network(ip, *network, *bits)),
-        }
-    }
-}
-
-fn in_network(ip: IpAddr, network: IpAddr, bits: u8) -> bool {
-    let (a, b, width) = match (ip, network) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => {
-            (u128::from(u32::from(a)), u128::from(u32::from(b)), 32_u8)
-        }
-        (IpAddr::V6(a), IpAddr::V6(b)) => (u128::from(a), u128::from(b), 128),
-        _ => return false,
-    };
-    let shift = u32::from(width.saturating_sub(bits));
-    a.checked_shr(shift).unwrap_or(0) == b.checked_shr(shift).unwrap_or(0)
-}
-
-fn exceptions(text: &str) -> Vec<Exception> {
-    let one = |entry: &str| {
-        let entry = entry.trim().to_ascii_lowercase();
-        if entry == "*" {
-            return Some(Exception::All);
-        }
-        if let Some((network, bits)) = entry.split_once('/') {
-            return Some(Exception::Network(
-                network.parse().ok()?,
-                bits.parse().ok()?,
-            ));
-        }
-        let bare = entry.trim_start_matches('[').trim_end_matches(']');
-        if let Ok(ip) = bare.parse() {
-            return Some(Exception::Address(ip, None));
-        }
-        let (name, port) = match entry.rsplit_once(':') {
-            Some((name, port)) => (name, Some(port.parse().ok()?)),
-            None => (entry.as_str(), None),
-        };
-        if let Ok(ip) = name.trim_start_matches('[').trim_end_matches(']').parse() {
-            return Some(Exception::Address(ip, port));
-        }
-        let name = name.trim_start_matches("*.").trim_start_matches('.');
-        (!name.is_empty()).then(|| Exception::Name(name.to_owned(), port))
-    };
-    text.split([',', ' ']).filter_map(one).collect()
 }
 
 /// The largest answer to CONNECT that is read.

@@ -240,8 +240,10 @@ async fn socks5_with_a_password_resolves_names_at_the_proxy() {
 
 #[tokio::test]
 async fn a_proxy_that_refuses_is_named_with_its_reason() {
+    type Credentials = Option<(&'static str, &'static str)>;
+    type Case = (Greeting, &'static str, Credentials, SendKind, &'static str);
     let (ca, _, acceptor) = tls();
-    let cases: [(Greeting, &str, Option<(&str, &str)>, SendKind, &str); 9] = [
+    let cases: [Case; 9] = [
         (
             basic_407,
             "http",
