@@ -1,15 +1,13 @@
 //! Whether an entry hits a URL. Each form is one search over the text; nothing here backtracks,
 //! so that a hostile URL costs no more than its length.
 
-use super::target::Target;
+use super::target::{Target, rooted};
 use super::{Action, UrlEntry, UrlKind};
 
 pub(super) fn hits(entry: &UrlEntry, action: Action, url: &str) -> bool {
     let text = Target::read(url).text();
     let text = text.as_str();
-    // As in the URL, a fragment right behind the host stands behind the root path.
-    let root = if entry.path.starts_with('#') { "/" } else { "" };
-    let x = format!("{}{root}{}", entry.host.text(), entry.path).to_ascii_lowercase();
+    let x = format!("{}{}", entry.host.text(), rooted(&entry.path)).to_ascii_lowercase();
     let x = x.as_str();
     match entry.kind {
         UrlKind::TopLevel => anywhere(

@@ -219,9 +219,9 @@ impl UrlEntry {
     }
 
     /// Whether the entry, on that list, hits the URL. The URL may be written with or without a
-    /// protocol; case does not matter. Protocol, credentials and port are not compared: no entry
-    /// can name them. Allow entries that the service takes through advanced delivery only are
-    /// judged like the others.
+    /// protocol; case does not matter. Protocol, credentials and port are not compared, since no
+    /// entry can name them, and a path that is nothing but `/` is none. Allow entries that the
+    /// service takes through advanced delivery only are judged like the others.
     ///
     /// Inferred from the published tables; every published case comes out as printed there.
     pub fn matches(&self, action: Action, url: &str) -> bool {

@@ -159,16 +159,22 @@ fn encoded(rest: &str) -> String {
     let end = rest.find(['?', '#']).unwrap_or(rest.len());
     let (path, query) = rest.split_at(end);
     let path = path.replace('\\', "/");
-    let root = if path.is_empty() && query.starts_with('#') {
-        "/"
-    } else {
-        ""
-    };
-    format!(
-        "{root}{}{}",
+    let whole = format!(
+        "{}{}",
         utf8_percent_encode(&path, ENCODED),
         utf8_percent_encode(query, ENCODED)
-    )
+    );
+    rooted(&whole).into_owned()
+}
+
+/// What follows a host, in one of the two spellings of the root: a path that is nothing but a
+/// slash is none, and a fragment right behind the host stands behind a slash.
+pub(super) fn rooted(rest: &str) -> Cow<'_, str> {
+    match rest {
+        "/" => Cow::Borrowed(""),
+        _ if rest.starts_with('#') => Cow::Owned(format!("/{rest}")),
+        _ => Cow::Borrowed(rest),
+    }
 }
 
 impl Target {
@@ -176,7 +182,6 @@ impl Target {
     pub(super) fn exact(&self) -> Option<String> {
         self.known.as_ref()?;
         let text = format!("{}{}", self.host, self.rest);
-        let text = without_root(&text);
-        shape::read(text).is_ok().then(|| text.to_owned())
+        shape::read(&text).is_ok().then_some(text)
     }
 }

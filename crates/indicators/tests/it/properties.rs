@@ -215,7 +215,9 @@ proptest! {
         let action = if allow { Action::Allow } else { Action::Block };
         // A final period of the host is taken off; the slow one knows nothing of hosts.
         let host_end = url.find(['/', '?']).unwrap_or(url.len());
-        prop_assume!(!url[..host_end].ends_with('.'));
+        if url[..host_end].ends_with('.') {
+            return Ok(());
+        }
         let parsed = UrlEntry::parse(entry).unwrap();
         prop_assert_eq!(parsed.matches(action, &url), slow(entry, action, &url), "{} {}", entry, url);
     }
