@@ -30,13 +30,20 @@ pub struct Pages {
     state: State,
     read: u32,
     empty: u32,
-    restarted: bool,
-    /// The next page is the first of a list that is read again.
-    announce: bool,
+    restart: Restart,
     warned: HashSet<String>,
     request_id: Option<String>,
     repeated: bool,
     more: bool,
+}
+
+/// Whether the list is being read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Restart {
+    No,
+    /// From the next page on.
+    Announced,
+    Yes,
 }
 
 #[derive(Debug)]
@@ -57,8 +64,7 @@ impl Pages {
             state: State::First,
             read: 0,
             empty: 0,
-            restarted: false,
-            announce: false,
+            restart: Restart::No,
             warned: HashSet::new(),
             request_id: None,
             repeated: false,
@@ -83,8 +89,7 @@ impl Pages {
                         cmdlet = self.call.cmdlet,
                         "the cursor is lost, reading again"
                     );
-                    self.restarted = true;
-                    self.announce = self.read > 0;
+                    self.restart = Restart::Announced;
                     self.read = 0;
                     self.empty = 0;
                     self.trip = None;
@@ -92,7 +97,7 @@ impl Pages {
                 }
                 Err(error) => {
                     // Once rows are out there, any end but the last page is an incomplete list.
-                    let cut = link.is_some() || self.announce;
+                    let cut = link.is_some() || self.restart == Restart::Announced;
                     let error = if cut {
                         self.incomplete(&error.failure())
                     } else {
@@ -117,7 +122,7 @@ impl Pages {
 
     fn may_restart(&self, error: &CallError, later: bool) -> bool {
         later
-            && !self.restarted
+            && self.restart == Restart::No
             && !self.call.changes
             && matches!(error.reason(), Some(Reason::ExpiredCursor))
     }
@@ -136,7 +141,11 @@ impl Pages {
         } else {
             0
         };
-        self.request_id = decode::request_id(&headers).or(self.request_id.take());
+        self.request_id = decode::request_id(&headers).or_else(|| self.request_id.take());
+        let restarted = self.restart == Restart::Announced;
+        if restarted {
+            self.restart = Restart::Yes;
+        }
         let mut warnings = envelope.warnings;
         warnings.extend(decode::warnings(&headers));
         let cut = warnings
@@ -153,7 +162,7 @@ impl Pages {
             warnings,
             request_id: self.request_id.clone(),
             simulated: decode::is_simulated(&headers),
-            restarted: std::mem::take(&mut self.announce),
+            restarted,
         }
     }
 

@@ -209,16 +209,12 @@ fn scan<T>(text: &str, read: impl Fn(&str) -> Option<(T, &str)>) -> Parsed<T> {
     let mut parsed = Parsed::default();
     let mut rest = skip(text);
     while !rest.is_empty() {
-        match read(rest) {
-            Some((row, after)) => {
-                parsed.rows.push(row);
-                rest = skip(after);
-            }
-            None => {
-                parsed.unparsed.push(rest.to_owned());
-                break;
-            }
-        }
+        let Some((row, after)) = read(rest) else {
+            parsed.unparsed.push(rest.to_owned());
+            break;
+        };
+        parsed.rows.push(row);
+        rest = skip(after);
     }
     parsed
 }

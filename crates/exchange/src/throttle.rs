@@ -123,15 +123,13 @@ impl Limiter {
             }
             receiver
         };
-        match waiting.await {
-            Ok(permit) => permit,
-            // The sender lives in the state that `self` holds, so it is never dropped unsent; a
-            // permit outside the count is the harmless answer if it were.
-            Err(_) => {
-                let mut state = self.inner.state();
-                self.inner.give(&mut state)
-            }
+        if let Ok(permit) = waiting.await {
+            return permit;
         }
+        // The sender lives in the state that `self` holds, so it is never dropped unsent; one
+        // permit beyond the limit is the harmless answer if it were.
+        let mut state = self.inner.state();
+        self.inner.give(&mut state)
     }
 
     /// Lets nothing through for a while: the service said so to one call and means all.

@@ -41,7 +41,7 @@ pub fn envelope(body: &[u8], changes: bool) -> Result<Envelope, Garbled> {
         start: start_of(body),
     };
     let text = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    if text.iter().all(|byte| byte.is_ascii_whitespace()) {
+    if text.iter().all(u8::is_ascii_whitespace) {
         return if changes {
             Ok(Envelope::default())
         } else {

@@ -1,4 +1,4 @@
-//! The list of cmdlets that the caller's roles let it run (EXOModuleFile).
+//! The list of cmdlets that the caller's roles let it run (`EXOModuleFile`).
 
 use std::collections::BTreeSet;
 
