@@ -1,19 +1,59 @@
-//! mailcordon.
+//! mailcordon: the command line. The only place that prints, exits, or asks the machine for its
+//! environment.
 
-#[expect(dead_code, reason = "the commands that use it come next")]
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "the commands that use it come next")
-)]
+mod arguments;
+mod check;
 mod config;
+mod confirm;
+mod connections;
+mod demo;
+mod files;
+mod output;
+mod run;
+mod setup;
+mod signals;
+mod simulate;
+mod terminal;
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the binary is where things are printed"
-)]
-fn main() {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    if arguments == ["schema", "config"] {
-        print!("{}", config::json_schema());
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+use kernel::Failure;
+
+/// No run was started: the command line, a parameter or the configuration breaks a rule.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let matches = match arguments::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            // Nobody may be reading any more; there is nothing left to do about it.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    setup::log(matches.get_one::<String>("log").map(String::as_str));
+    match dispatch(&matches) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            terminal::failure(&failure);
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn dispatch(matches: &ArgMatches) -> Result<u8, Failure> {
+    match matches.subcommand() {
+        Some(("run", matches)) => run::run(matches),
+        Some(("commands", matches)) => Ok(arguments::list_commands(matches)),
+        Some(("check", matches)) => check::check(matches),
+        Some(("connection", matches)) => connections::connection(matches),
+        Some(("sandbox", matches)) => simulate::sandbox(matches),
+        Some(("demo", matches)) => demo::demo(matches),
+        Some(("completions", matches)) => Ok(arguments::completions(matches)),
+        Some(("man", _)) => Ok(arguments::man()),
+        Some(("schema", matches)) => Ok(arguments::schema(matches)),
+        _ => Err(Failure::internal("a verb without a function")),
     }
 }

@@ -1,0 +1,294 @@
+//! The command line's grammar, and the verbs that only show it.
+
+use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
+use commands::Definition;
+use serde_json::json;
+use surfaces::flags::{self, Flag, Form};
+
+use crate::{demo, output, simulate, terminal};
+
+/// The whole grammar.
+pub fn command() -> Command {
+    Command::new("mailcordon")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Contains an email attack in Microsoft 365: blocks senders, URLs and files, pulls mail out of quarantine and mailboxes, and mends mailboxes and permissions, without PowerShell")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .max_term_width(100)
+        .arg(global("config", "PATH", "The configuration file, taken whole"))
+        .arg(global("log", "FILTER", "What to log to standard error: error, warn, info, debug, trace"))
+        .subcommand(run())
+        .subcommand(Command::new("commands").about("Lists the commands").arg(output_format()))
+        .subcommand(check())
+        .subcommand(connection())
+        .subcommand(simulate::sandbox_grammar())
+        .subcommand(demo::grammar())
+        .subcommand(
+            Command::new("completions").about("Prints a completion script").arg(
+                Arg::new("shell").required(true).value_parser(value_parser!(clap_complete::Shell)),
+            ),
+        )
+        .subcommand(Command::new("man").about("Prints the manual page"))
+        .subcommand(
+            Command::new("schema")
+                .about("Prints the JSON schema of the configuration file")
+                .arg(Arg::new("what").required(true).value_parser(["config"])),
+        )
+}
+
+fn global(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name(value)
+        .help(help)
+        .global(true)
+}
+
+fn run() -> Command {
+    commands::catalog::all().iter().fold(
+        Command::new("run")
+            .about("Runs a command")
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .subcommand_value_name("COMMAND-ID"),
+        |command, definition| command.subcommand(run_one(definition)),
+    )
+}
+
+/// The grammar of one command.
+fn run_one(definition: &Definition) -> Command {
+    let meta = &definition.meta;
+    let mut command = Command::new(meta.id).about(meta.about).after_help(format!(
+        "Example:\n  {}",
+        surfaces::page::example(definition)
+    ));
+    for flag in flags::of(definition) {
+        command = command.arg(argument(&flag));
+    }
+    command =
+        command
+            .next_help_heading("How it is run")
+            .arg(
+                Arg::new("connection")
+                    .long("connection")
+                    .value_name("NAME")
+                    .help("The connection; without it the default one, or the only one"),
+            )
+            .arg(Arg::new("input").long("input").value_name("PATH").help(
+                "The whole input as a JSON object; `-` is standard input. Flags go before it",
+            ))
+            .arg(output_format());
+    if definition.reads {
+        return command;
+    }
+    command = command.arg(switch("dry-run", "Only says what would be done"));
+    if meta.effect == kernel::Effect::Destructive {
+        command = command
+            .arg(switch(
+                "yes",
+                "Does not ask; needed where there is no terminal",
+            ))
+            .arg(
+                Arg::new("expect-query")
+                    .long("expect-query")
+                    .value_name("KQL")
+                    .help("Refuses unless the search has exactly this query"),
+            )
+            .arg(
+                Arg::new("expect-at-most")
+                    .long("expect-at-most")
+                    .value_name("N")
+                    .value_parser(value_parser!(u64))
+                    .help("Refuses if the search has more hits than this"),
+            );
+    }
+    command
+}
+
+fn argument(flag: &Flag) -> Arg {
+    let arg = Arg::new(flag.name.clone())
+        .long(flag.name.clone())
+        .help(flag.help.clone());
+    match flag.form {
+        Form::Single => arg.value_name(flag.value_name),
+        Form::Repeated => arg.value_name(flag.value_name).action(ArgAction::Append),
+        Form::Lines => arg.value_name(flag.value_name).hide_short_help(true),
+        Form::Switch => arg
+            .value_name(flag.value_name)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
+        Form::Off => arg.action(ArgAction::SetTrue),
+    }
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .help(help)
+        .action(ArgAction::SetTrue)
+}
+
+/// `--output`.
+pub fn output_format() -> Arg {
+    Arg::new("output")
+        .long("output")
+        .value_name("FORMAT")
+        .value_parser(PossibleValuesParser::new(["table", "json", "ndjson"]))
+        .default_value("table")
+        .help("How the result is written to standard output")
+}
+
+fn check() -> Command {
+    let values = || Arg::new("values").num_args(0..).value_name("VALUE");
+    Command::new("check")
+        .about("Judges entries, queries and mails offline; nothing is ever fetched")
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("entry")
+                .about("Judges whether values can be entries of the allow/block list, as typed")
+                .arg(
+                    Arg::new("list-type")
+                        .long("list-type")
+                        .value_name("TYPE")
+                        .required(true),
+                )
+                .arg(values().help("The values; `-` reads one a line"))
+                .arg(output_format()),
+        )
+        .subcommand(
+            Command::new("match")
+                .about("Says which URLs an entry would match")
+                .arg(
+                    Arg::new("entry")
+                        .long("entry")
+                        .required(true)
+                        .action(ArgAction::Append),
+                )
+                .arg(
+                    Arg::new("action")
+                        .long("action")
+                        .value_parser(["block", "allow"])
+                        .default_value("block"),
+                )
+                .arg(values().help("The URLs; `-` reads one a line"))
+                .arg(output_format()),
+        )
+        .subcommand(
+            Command::new("kql")
+                .about("Judges a search query")
+                .arg(
+                    values()
+                        .help("The query; `-` reads one a line")
+                        .required(true),
+                )
+                .arg(output_format()),
+        )
+        .subcommand(
+            Command::new("mail")
+                .about("Lists senders, links and attachments of mails")
+                .arg(
+                    Arg::new("files")
+                        .num_args(1..)
+                        .required(true)
+                        .value_name("FILE"),
+                )
+                .arg(output_format()),
+        )
+}
+
+fn connection() -> Command {
+    Command::new("connection")
+        .about("Lists and tests the configured connections")
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("list")
+                .about("Lists them")
+                .arg(output_format()),
+        )
+        .subcommand(
+            Command::new("test")
+                .about("Signs in and says what the connection may do")
+                .arg(Arg::new("name").value_name("NAME"))
+                .arg(output_format()),
+        )
+}
+
+/// `mailcordon commands`.
+pub fn list_commands(matches: &ArgMatches) -> u8 {
+    let all = commands::catalog::all();
+    match output::Format::of(matches) {
+        output::Format::Table => {
+            let rows = all.iter().map(|definition| {
+                let meta = &definition.meta;
+                vec![
+                    meta.id.to_owned(),
+                    meta.title.to_owned(),
+                    meta.effect.words().to_owned(),
+                    meta.role.title().to_owned(),
+                ]
+            });
+            let table = commands::Table {
+                title: String::new(),
+                columns: ["Id", "Title", "Effect", "Least role"]
+                    .map(str::to_owned)
+                    .to_vec(),
+                rows: rows.collect(),
+            };
+            terminal::data(&output::table::render(&table));
+        }
+        output::Format::Json => output::json(&surfaces::catalogue::all(&all)),
+        output::Format::Ndjson => {
+            for definition in &all {
+                output::json_line(&surfaces::catalogue::entry(definition));
+            }
+        }
+    }
+    0
+}
+
+/// `mailcordon completions`.
+pub fn completions(matches: &ArgMatches) -> u8 {
+    if let Some(shell) = matches.get_one::<clap_complete::Shell>("shell") {
+        let mut out = Vec::new();
+        clap_complete::generate(*shell, &mut command(), "mailcordon", &mut out);
+        terminal::data(String::from_utf8_lossy(&out).trim_end());
+    }
+    0
+}
+
+/// `mailcordon man`.
+pub fn man() -> u8 {
+    let mut out = Vec::new();
+    if clap_mangen::Man::new(command()).render(&mut out).is_ok() {
+        terminal::data(String::from_utf8_lossy(&out).trim_end());
+    }
+    0
+}
+
+/// `mailcordon schema`.
+pub fn schema(_: &ArgMatches) -> u8 {
+    terminal::data(crate::config::json_schema().trim_end());
+    0
+}
+
+/// One object for lists of things in JSON forms.
+pub fn rows_json(columns: &[&str], rows: &[Vec<String>]) -> serde_json::Value {
+    json!(
+        rows.iter()
+            .map(|row| columns
+                .iter()
+                .zip(row)
+                .map(|(c, v)| ((*c).to_owned(), json!(v)))
+                .collect())
+            .collect::<Vec<serde_json::Map<String, serde_json::Value>>>()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_grammar_is_sound() {
+        super::command().debug_assert();
+    }
+}

@@ -1,0 +1,238 @@
+//! `mailcordon check`: offline judgements. Exit status 1 when something is not valid or could not
+//! be read.
+
+use clap::ArgMatches;
+use commands::{Table, blocklist::ListType, schema};
+use indicators::{Action, check as offline, mail};
+use kernel::{Failure, escape, failure::code};
+use serde_json::{Value, json};
+
+use crate::{
+    files,
+    output::{self, Format, table},
+    terminal,
+};
+
+/// The largest mail that is read.
+const MOST_MAIL: u64 = 256 * 1024 * 1024;
+
+/// Dispatches.
+pub fn check(matches: &ArgMatches) -> Result<u8, Failure> {
+    match matches.subcommand() {
+        Some(("entry", matches)) => entry(matches),
+        Some(("match", matches)) => matching(matches),
+        Some(("kql", matches)) => kql(matches),
+        Some(("mail", matches)) => mails(matches),
+        _ => Err(Failure::internal("a verb without a function")),
+    }
+}
+
+/// The values on the command line; `-` stands for the lines of standard input.
+fn values(matches: &ArgMatches) -> Result<Vec<String>, Failure> {
+    let mut out = Vec::new();
+    for value in matches.get_many::<String>("values").into_iter().flatten() {
+        if value == "-" {
+            out.extend(files::lines("-")?);
+        } else {
+            out.push(value.clone());
+        }
+    }
+    if out.is_empty() {
+        return Err(Failure::invalid(
+            code::EMPTY_LIST,
+            "there is no value to check",
+        ));
+    }
+    Ok(out)
+}
+
+fn list_type(text: &str) -> Result<ListType, Failure> {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Only {
+        /// The list.
+        list_type: ListType,
+    }
+    let parameters = schema::parameters(&schema::of::<Only>());
+    let given = serde_json::Map::from_iter([("list_type".to_owned(), json!(text))]);
+    let value = commands::input::normalise(&parameters, &given)?;
+    let only: Only = serde_json::from_value(value)
+        .map_err(|error| Failure::internal(format!("a checked value was not read: {error}")))?;
+    Ok(only.list_type)
+}
+
+fn print(format: Format, rows: &[Value], shown: impl FnOnce() -> Table) {
+    match format {
+        Format::Json => output::json(&rows),
+        Format::Ndjson => rows.iter().for_each(output::json_line),
+        Format::Table => terminal::data(&table::render(&shown())),
+    }
+}
+
+fn entry(matches: &ArgMatches) -> Result<u8, Failure> {
+    let text = matches
+        .get_one::<String>("list-type")
+        .map_or("", String::as_str);
+    let list = list_type(text)?.checked();
+    let checks: Vec<offline::EntryCheck> = values(matches)?
+        .iter()
+        .map(|value| offline::entry(list, value))
+        .collect();
+    let rows: Vec<Value> = checks.iter().map(|check| json!(check)).collect();
+    print(Format::of(matches), &rows, || {
+        let mut shown = Table::new(
+            "",
+            &["Value", "Valid", "Why not, or what it covers", "Instead"],
+        );
+        for check in &checks {
+            let why = check
+                .reason
+                .clone()
+                .or_else(|| check.too_broad.clone())
+                .or_else(|| check.covers.clone());
+            let offers: Vec<&str> = check
+                .offers
+                .iter()
+                .map(|offer| offer.entry.as_str())
+                .collect();
+            shown.rows.push(vec![
+                check.input.clone(),
+                yes(check.valid),
+                why.unwrap_or_default(),
+                offers.join("  "),
+            ]);
+        }
+        shown
+    });
+    Ok(u8::from(checks.iter().any(|check| !check.valid)))
+}
+
+fn matching(matches: &ArgMatches) -> Result<u8, Failure> {
+    let action = match matches.get_one::<String>("action").map(String::as_str) {
+        Some("allow") => Action::Allow,
+        _ => Action::Block,
+    };
+    let urls = values(matches)?;
+    let entries: Vec<&String> = matches
+        .get_many::<String>("entry")
+        .into_iter()
+        .flatten()
+        .collect();
+    let checks: Vec<offline::MatchCheck> = entries
+        .iter()
+        .flat_map(|entry| {
+            urls.iter()
+                .map(move |url| offline::matching(entry, action, url))
+        })
+        .collect();
+    let rows: Vec<Value> = checks.iter().map(|check| json!(check)).collect();
+    print(Format::of(matches), &rows, || {
+        let mut shown = Table::new("", &["Entry", "URL", "Matches", "Note"]);
+        for check in &checks {
+            shown.rows.push(vec![
+                check.entry.clone(),
+                check.input.clone(),
+                check.matches.map_or_else(|| "-".to_owned(), yes),
+                check
+                    .reason
+                    .clone()
+                    .or_else(|| check.covers.clone())
+                    .unwrap_or_default(),
+            ]);
+        }
+        shown
+    });
+    Ok(u8::from(checks.iter().any(|check| !check.valid)))
+}
+
+fn kql(matches: &ArgMatches) -> Result<u8, Failure> {
+    let checks: Vec<offline::KqlCheck> = kql_values(matches)?
+        .iter()
+        .map(|query| offline::kql(query))
+        .collect();
+    let rows: Vec<Value> = checks.iter().map(|check| json!(check)).collect();
+    print(Format::of(matches), &rows, || {
+        let mut shown = Table::new("", &["Query", "Valid", "Findings"]);
+        for check in &checks {
+            let findings: Vec<String> = check
+                .errors
+                .iter()
+                .chain(&check.warnings)
+                .map(ToString::to_string)
+                .collect();
+            shown.rows.push(vec![
+                check.input.clone(),
+                yes(check.valid),
+                findings.join("; "),
+            ]);
+        }
+        shown
+    });
+    Ok(u8::from(checks.iter().any(|check| !check.valid)))
+}
+
+/// An empty query is a query too: it is judged, not left out.
+fn kql_values(matches: &ArgMatches) -> Result<Vec<String>, Failure> {
+    let given: Vec<String> = matches
+        .get_many::<String>("values")
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    if given.iter().any(|value| value == "-") {
+        values(matches)
+    } else {
+        Ok(given)
+    }
+}
+
+fn mails(matches: &ArgMatches) -> Result<u8, Failure> {
+    let format = Format::of(matches);
+    let mut failed = false;
+    for path in matches.get_many::<String>("files").into_iter().flatten() {
+        let report = match files::read(path, MOST_MAIL) {
+            Ok(bytes) => mail::report(path, &bytes),
+            Err(failure) => {
+                failed = true;
+                terminal::failure(&failure);
+                continue;
+            }
+        };
+        // One object a mail, also in JSON: a folder of mails must not be held in memory.
+        match format {
+            Format::Json | Format::Ndjson => output::json_line(&report),
+            Format::Table => show_mail(&report),
+        }
+    }
+    Ok(u8::from(failed))
+}
+
+fn show_mail(report: &mail::MailReport) {
+    let value = json!(report);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    terminal::data(&format!(
+        "{}\n  subject: {}\n  message id: {}",
+        escape::line(&text(&value["file"])),
+        escape::line(&text(&value["subject"])),
+        escape::line(&text(&value["message_id"]))
+    ));
+    let mut shown = Table::new("", &["What", "Value", "Entry", "Note"]);
+    for (list, what) in [("senders", "sender"), ("urls", "link"), ("files", "file")] {
+        for one in value[list].as_array().into_iter().flatten() {
+            let note = [text(&one["reason"]), text(&one["name"])].concat();
+            shown.rows.push(vec![
+                what.to_owned(),
+                text(&one["value"]),
+                text(&one["entry"]),
+                note,
+            ]);
+        }
+    }
+    terminal::data(&table::render(&shown));
+    for problem in value["problems"].as_array().into_iter().flatten() {
+        terminal::warning(&text(problem));
+    }
+}
+
+fn yes(value: bool) -> String {
+    if value { "yes" } else { "no" }.to_owned()
+}

@@ -1,0 +1,92 @@
+//! A result for a person: the table on standard output, everything else on standard error.
+
+use commands::Table;
+use engine::{ReturnData, RunResult};
+
+use super::table;
+use crate::terminal;
+
+/// Prints a result.
+pub fn print(result: &RunResult) {
+    if let Some(plan) = &result.plan {
+        let mut would = Table::new("What would be done", &["Item", "Change"]);
+        for item in plan.steps.iter().flat_map(|step| &step.items) {
+            would.rows.push(vec![item.input.clone(), item.will.clone()]);
+        }
+        if !would.rows.is_empty() {
+            terminal::data(&table::render(&would));
+        }
+        for left in &plan.prepared {
+            terminal::note(&format!("left behind by this dry run: {left}"));
+        }
+    }
+    if !result.result.rows.is_empty() {
+        terminal::data(&table::render(&result.result));
+    }
+    for warning in &result.warnings {
+        terminal::warning(warning);
+    }
+    for item in result
+        .items
+        .iter()
+        .filter(|item| !item.outcome.is_success())
+    {
+        if let Some(hint) = &item.hint {
+            terminal::note(&format!(
+                "hint: `{}`: {hint}",
+                kernel::escape::clipped(&item.input, 80)
+            ));
+        }
+    }
+    if let Some(error) = &result.error {
+        terminal::note(&format!("{} [{}]", error.text, error.code));
+        if result.items.is_empty()
+            && let Some(hint) = &error.hint
+        {
+            terminal::note(&format!("hint: {hint}"));
+        }
+    }
+    terminal::note(&verdict(result));
+}
+
+fn verdict(result: &RunResult) -> String {
+    let word = match result.return_data {
+        ReturnData::Successful => "Successful",
+        ReturnData::PartiallySuccessful => "Partially Successful",
+        ReturnData::Failed => "Failed",
+    };
+    let count = if result.complete.is_some() && result.items.is_empty() {
+        let whole = if result.complete == Some(true) {
+            "complete"
+        } else {
+            "not complete"
+        };
+        format!(", {} rows, {whole}", result.rows)
+    } else {
+        counts(result)
+    };
+    let simulated = if result.simulated {
+        " (simulated tenant)"
+    } else {
+        ""
+    };
+    let dry = if result.dry_run { "dry run: " } else { "" };
+    let cancelled = if result.cancelled { ", cancelled" } else { "" };
+    format!("{dry}{word}{count}{cancelled}{simulated}")
+}
+
+/// `, 38 added, 2 invalid`: outcomes by count, in the order in which they first come.
+fn counts(result: &RunResult) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for item in &result.items {
+        let name = item.outcome.as_str();
+        match counts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
+    }
+    counts
+        .iter()
+        .map(|(name, count)| format!(", {count} {}", name.replace('_', " ")))
+        .collect()
+}

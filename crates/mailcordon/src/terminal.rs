@@ -1,0 +1,68 @@
+//! What goes to the terminal beside the data: notes, warnings, failures. All on standard error,
+//! all escaped.
+
+use std::io::{IsTerminal, Write};
+
+use kernel::{Failure, escape};
+
+/// Prints one line of data to standard output; a reader that is gone is no error.
+pub fn data(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.write_all(b"\n");
+    let _ = out.flush();
+}
+
+/// Prints a note.
+pub fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", escape::line(text));
+}
+
+/// Prints a warning.
+pub fn warning(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "warning: {}", escape::line(text));
+}
+
+/// Prints a failure: what happened, and what to do.
+pub fn failure(failure: &Failure) {
+    let mut out = std::io::stderr().lock();
+    let _ = writeln!(
+        out,
+        "error: {} [{}]",
+        escape::line(&failure.message),
+        failure.code
+    );
+    if let Some(hint) = &failure.hint {
+        let _ = writeln!(out, "hint: {}", escape::line(hint));
+    }
+}
+
+/// Whether a person is at both ends: can be asked, and sees the question.
+pub fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Whether standard output is a terminal.
+pub fn shows_data() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Whether progress may be drawn.
+pub fn shows_progress() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Asks a question that is answered by typing a word. False on anything else.
+pub fn ask(question: &str, word: &str) -> bool {
+    let mut out = std::io::stderr().lock();
+    let _ = write!(out, "{} ", escape::line(question));
+    let _ = out.flush();
+    drop(out);
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && answer.trim().eq_ignore_ascii_case(word)
+}
+
+/// Prints text of several lines whose cells are escaped already.
+pub fn note_block(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
