@@ -228,6 +228,8 @@ fn hostile_nesting_ends_in_an_error() {
     assert!(errors(&even).iter().any(|(code, _)| *code == "too_deep"));
     let fits = format!("{}a{}", "(".repeat(100), ")".repeat(100));
     assert!(errors(&fits).is_empty(), "{:?}", errors(&fits));
+    let one_more = format!("{}a{}", "(".repeat(101), ")".repeat(101));
+    assert_eq!(errors(&one_more), [("too_deep", 101)]);
     for query in [
         "NOT ".repeat(2_000) + "a",
         "-".repeat(9_000) + "a",
