@@ -45,7 +45,7 @@ impl Options {
             random,
             max_wait: Duration::from_secs(20),
             max_asked_wait: Duration::from_mins(5),
-            read_timeout: Duration::from_mins(5),
+            read_timeout: Duration::from_mins(2),
             change_timeout: Duration::from_mins(16),
             page_size: 1000,
             max_page_bytes: 32 << 20,

@@ -106,7 +106,8 @@ pub enum Reason {
     NoHits,
     /// Release names neither all recipients nor some.
     ReleaseWithoutRecipients,
-    /// The service refuses to allow the sender while releasing.
+    /// The service refuses to allow the sender while releasing. The message may have been released
+    /// all the same.
     SenderNotAllowed,
     /// Compliance looked for the tenant under a wrong name.
     WrongOrganization,

@@ -9,7 +9,6 @@
 //! Every text of the service that means something is matched in [`decode`] and [`texts`], and
 //! nowhere else.
 
-#[cfg(any())]
 mod adapter;
 pub mod call;
 pub mod client;
@@ -28,7 +27,6 @@ mod throttle;
 mod trip;
 pub mod wire;
 
-#[cfg(any())]
 pub use adapter::CloudWire;
 pub use call::{Call, Cmdlet, Identity, Repeat, Service, Values};
 pub use client::{Exchange, Options};

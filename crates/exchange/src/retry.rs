@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     const OWN: Duration = Duration::from_secs(20);
-    const ASKED: Duration = Duration::from_secs(300);
+    const ASKED: Duration = Duration::from_mins(5);
 
     #[test]
     fn own_waits_never_sum_to_more_than_their_budget() {

@@ -166,8 +166,12 @@ impl State {
         }
         self.streak = self.streak.saturating_add(1);
         if self.probing {
-            // Several answers from the level under trial: it holds, and the next may be tried soon.
-            if level >= self.limit && self.streak >= 8 {
+            // Answers come in rounds, and a refusal with them: only rounds without one show that the
+            // level under trial holds. Then the next may be tried soon.
+            let rounds = u32::try_from(self.limit)
+                .unwrap_or(u32::MAX)
+                .saturating_mul(3);
+            if level >= self.limit && self.streak >= rounds {
                 self.probing = false;
                 self.streak = 0;
                 self.probe_after = PROBE_FIRST / 8;
@@ -313,7 +317,7 @@ mod tests {
             assert!((8..=9).contains(&limiter.limit()), "{}", limiter.limit());
             assert_eq!(service.most.load(SeqCst), 8);
             assert!(
-                service.refusals.load(SeqCst) <= 16,
+                service.refusals.load(SeqCst) <= 24,
                 "{:?}",
                 service.refusals
             );

@@ -64,10 +64,10 @@ pub fn reason(status: u16, problem: &Problem, wait: Option<Duration>, asked: &As
     };
     busy(status, problem, wait, &words)
         .or_else(|| wire(problem, &words))
+        .or_else(|| quarantine(&words, asked))
         .or_else(|| access(status, &words, asked))
         .or_else(|| block_list(&words, asked))
         .or_else(|| content_search(&words, asked))
-        .or_else(|| quarantine(&words, asked))
         .or_else(|| object(status, problem, &words))
         .or_else(|| passing(status, wait, &words))
         .unwrap_or(Reason::Other)
@@ -179,42 +179,38 @@ fn quoted_after(text: &str, before: &str) -> Option<String> {
 
 /// Who may do what.
 fn access(status: u16, words: &Words<'_>, asked: &Asked<'_>) -> Option<Reason> {
-    let app_compliance = asked.app_only && asked.service == Service::Compliance;
     if words.has("-enablesearchonlysession") {
         return Some(Reason::SearchOnlySession);
     }
-    if is_preview(asked)
-        && (words.has("retired")
-            || words.has("on-premises")
-            || words.has("no longer")
-            || words.has("deprecated"))
-    {
+    if is_preview(asked) && says_retired(words) {
         return Some(Reason::PreviewRetired);
     }
     if words.has("isn't supported in this scenario") {
-        return Some(if app_compliance && asked.is_content_search() {
-            Reason::AppOnlyNotSupported
-        } else {
-            Reason::NoDirectoryRole
-        });
+        return Some(Reason::NoDirectoryRole);
     }
-    let unauthorized = words.text.trim() == "unauthorized" || words.has("app-only");
-    if app_compliance && (unauthorized || status == 403 && asked.is_content_search()) {
+    let unauthorized = words.text.trim().trim_end_matches('.') == "unauthorized"
+        || words.is("unauthorizedaccess")
+        || words.has("app-only");
+    if unauthorized && asked.app_only && asked.is_content_search() {
         return Some(Reason::AppOnlyNotSupported);
     }
-    if words.has("is not allowed to call")
+    let denied = words.has("is not allowed to call")
         || words.is("cmdletaccessdenied")
         || words.has("isn't assigned to any management roles")
-        || words.has("is not recognized as the name of a cmdlet")
-        || words.has("is not recognized") && words.has("the term '")
-    {
-        return Some(Reason::AccessDenied);
-    }
+        || words.has("is not recognized") && words.has("the term '");
     match status {
+        _ if denied => Some(Reason::AccessDenied),
         401 => Some(Reason::TokenRefused),
         403 => Some(Reason::AccessDenied),
         _ => None,
     }
+}
+
+/// No text is recorded for a retired preview: taken to be one that says so in any of these words.
+fn says_retired(words: &Words<'_>) -> bool {
+    ["retired", "on-premises", "no longer", "deprecated"]
+        .iter()
+        .any(|part| words.has(part))
 }
 
 fn is_preview(asked: &Asked<'_>) -> bool {
@@ -259,6 +255,7 @@ fn is_about_room(text: &str) -> bool {
             .iter()
             .any(|word| text.contains(word))
         && !text.contains("characters")
+        && !text.contains("in one command")
 }
 
 fn content_search(words: &Words<'_>, asked: &Asked<'_>) -> Option<Reason> {
@@ -284,8 +281,10 @@ fn quarantine(words: &Words<'_>, asked: &Asked<'_>) -> Option<Reason> {
     if words.has("release the message to all recipients or to specific ones") {
         return Some(Reason::ReleaseWithoutRecipients);
     }
-    // Known to fail; the words are not recorded, so any that name the switch or the act will do.
-    let about_sender = words.has("allowsender")
+    // Known to fail: the service looks for a cmdlet of its own that the caller may not run. Any
+    // words that name it, the switch or the act will do.
+    let about_sender = words.has("hostedcontentfilterpolicy")
+        || words.has("allowsender")
         || words.has("sender") && (words.has("allow") || words.has("trust"));
     (asked.has("AllowSender") && about_sender).then_some(Reason::SenderNotAllowed)
 }

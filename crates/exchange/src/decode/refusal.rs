@@ -104,7 +104,8 @@ fn happened(status: u16, reason: &Reason, asked: &Asked<'_>) -> Happened {
                 | Reason::Other
         );
     let open = match reason {
-        Reason::Transient { .. } => true,
+        // The message is known to be released in spite of it.
+        Reason::Transient { .. } | Reason::SenderNotAllowed => true,
         Reason::Other => status >= 500 || status == 408,
         _ => false,
     };

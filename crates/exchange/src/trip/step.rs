@@ -21,12 +21,18 @@ impl Exchange {
         let may_again = match happened {
             // Nothing left, so there is nothing to repeat. A refusing proxy or a certificate will
             // not change their minds.
-            Happened::NotSent => failure.code == code::CONNECTION_FAILED,
+            Happened::NotSent => {
+                matches!(
+                    failure.kind,
+                    ErrorKind::ServiceUnavailable | ErrorKind::Timeout
+                ) && failure.code != code::PROXY_REFUSED
+                    && failure.code != code::TLS_FAILED
+            }
             _ => !ask.changes() && failure.code != code::ANSWER_TOO_LARGE,
         };
         let lost = match (happened, failure.kind) {
-            (Happened::NotSent, _) => Lost::Connection,
             (_, ErrorKind::Timeout) => Lost::Time,
+            (Happened::NotSent, _) => Lost::Connection,
             _ => Lost::Answer,
         };
         if may_again

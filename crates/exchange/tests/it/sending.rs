@@ -280,12 +280,13 @@ async fn exchange_redirects_are_followed_to_trusted_hosts_only() {
         script.urls()[1],
         format!("https://eur01.outlook.office365.com/adminapi/beta/{GUID}/InvokeCommand")
     );
-    let sent = script.sent.lock().unwrap();
-    assert_eq!(
-        (sent[1].method.as_str(), &sent[1].body),
-        ("POST", &sent[0].body)
-    );
-    drop(sent);
+    {
+        let sent = script.sent.lock().unwrap();
+        assert_eq!(
+            (sent[1].method.as_str(), &sent[1].body),
+            ("POST", &sent[0].body)
+        );
+    }
 
     let (client, script) = Script::new(vec![to("outlook.office365.com.evil.example")]).client();
     let error = client.call(&read()).await.unwrap_err();

@@ -57,6 +57,12 @@ fn block_list_errors_name_the_value() {
         Reason::ListFull
     );
     assert_eq!(
+        of(
+            "Invalid value to add: a - The maximum number of Block entries (500) for Sender has been reached.."
+        ),
+        Reason::ListFull
+    );
+    assert_eq!(
         of("Invalid value to add: a - Exceeds the limit of 250 characters."),
         Reason::InvalidEntry {
             value: "a".into(),
@@ -114,7 +120,9 @@ fn compliance_refusals_are_told_apart() {
         ),
         Reason::SearchOnlySession
     );
-    assert_eq!(of(true, 403, ""), Reason::AppOnlyNotSupported);
+    assert_eq!(of(true, 403, "UnAuthorized"), Reason::AppOnlyNotSupported);
+    // The silent 403 is that of a missing role, whoever asks.
+    assert_eq!(of(true, 403, ""), Reason::AccessDenied);
     assert_eq!(of(true, 401, "UnAuthorized"), Reason::AppOnlyNotSupported);
     assert_eq!(of(false, 403, ""), Reason::AccessDenied);
     assert_eq!(
@@ -153,6 +161,17 @@ fn a_release_may_be_refused_for_its_sender_only_if_it_asked() {
         meaning(&release.call(), true, 400, "X", text),
         Reason::SenderNotAllowed
     );
+    let text = "The term 'Get-HostedContentFilterPolicy' is not recognized as the name of a cmdlet";
+    assert_eq!(
+        meaning(&release.call(), true, 400, "X", text),
+        Reason::SenderNotAllowed
+    );
+    let text = "The term 'Release-QuarantineMessage' is not recognized as the name of a cmdlet";
+    assert_eq!(
+        meaning(&release.call(), true, 400, "X", text),
+        Reason::AccessDenied
+    );
+    let text = "The sender could not be added to the allowed senders.";
     release.allow_sender = false;
     assert_eq!(
         meaning(&release.call(), true, 400, "X", text),
