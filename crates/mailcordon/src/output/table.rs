@@ -11,7 +11,7 @@ const WIDEST: usize = 160;
 /// The table as text.
 pub fn render(table: &Table) -> String {
     let mut drawn = Drawn::new();
-    drawn.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    drawn.load_style(presets::UTF8_HORIZONTAL_ONLY);
     if crate::terminal::shows_data() {
         drawn.set_content_arrangement(ContentArrangement::Dynamic);
     }
