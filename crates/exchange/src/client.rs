@@ -1,6 +1,13 @@
 //! The client: calls in, whole answers out.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use kernel::{Clock, Failure, Random};
 use tokio::sync::{Mutex, OnceCell};
@@ -69,6 +76,7 @@ pub(crate) struct Inner {
     compliance: Limiter,
     organization: OnceCell<String>,
     discovery: Mutex<()>,
+    simulated: AtomicBool,
 }
 
 impl Exchange {
@@ -81,6 +89,7 @@ impl Exchange {
             compliance: limiter(),
             organization: OnceCell::new(),
             discovery: Mutex::new(()),
+            simulated: AtomicBool::new(false),
             wire,
             options,
         };
@@ -109,6 +118,17 @@ impl Exchange {
             })
             .await?;
         Ok(answer.value)
+    }
+
+    /// Whether any answer so far, refusals included, came from a simulated tenant.
+    pub fn is_simulated(&self) -> bool {
+        self.inner.simulated.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_simulated(&self, headers: &http::HeaderMap) {
+        if decode::is_simulated(headers) {
+            self.inner.simulated.store(true, Ordering::Relaxed);
+        }
     }
 
     /// How many calls at once the client has learned that the tenant takes.

@@ -146,6 +146,7 @@ impl Exchange {
                     self.lost(ask, &mut tries, failure)
                 }
                 Ok(response) => {
+                    self.note_simulated(&response.headers);
                     trip.affinity
                         .learn(url.host_str().unwrap_or_default(), &response.headers);
                     tracing::debug!(
