@@ -1,7 +1,7 @@
 //! Reading answers: bytes in, rows or a refusal out. Nothing here waits, asks or panics, whatever
 //! the bytes are.
 //!
-//! What the service *means* by a text is decided in [`reason`] and [`warning`]; no other code
+//! What the service *means* by a text is decided in `reason.rs` and `warning.rs`; no other code
 //! compares the service's words.
 
 mod envelope;
