@@ -23,6 +23,9 @@ pub struct Plan {
     pub settled: Vec<Item>,
     /// What the user should know.
     pub warnings: Vec<String>,
+    /// Why the look could not be brought to its end; ends the run. What it had settled stands.
+    #[serde(default)]
+    pub failure: Option<Failure>,
 }
 
 impl Default for Plan {
@@ -32,7 +35,18 @@ impl Default for Plan {
             steps: Vec::new(),
             settled: Vec::new(),
             warnings: Vec::new(),
+            failure: None,
         }
+    }
+}
+
+impl Plan {
+    /// This plan, cut short by a failure: its steps are dropped, its settled items stand.
+    #[must_use]
+    pub fn cut_short(mut self, failure: Failure) -> Self {
+        self.steps.clear();
+        self.failure = Some(failure);
+        self
     }
 }
 
@@ -178,7 +192,11 @@ impl Settled {
     /// The last failure of a step that was about that item.
     pub fn last_failure(&self, key: &str) -> Option<&Failure> {
         let about = |attempt: &&History| attempt.step.items.iter().any(|item| item.key == key);
-        self.history.iter().rev().find(about).and_then(|attempt| attempt.failure.as_ref())
+        self.history
+            .iter()
+            .rev()
+            .find(about)
+            .and_then(|attempt| attempt.failure.as_ref())
     }
 
     /// The attempts that were about that item, oldest first.

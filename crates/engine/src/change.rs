@@ -73,6 +73,10 @@ impl Run<'_> {
                     state.warnings.push(warning);
                 }
             }
+            if let Some(failure) = plan.failure.take() {
+                self.give_up_open(state, &failure).await?;
+                return Ok(Some(failure));
+            }
             plan.steps.retain(|step| !step.items.is_empty());
             if state.total.is_none() {
                 let planned: usize = plan.steps.iter().map(|step| step.items.len()).sum();

@@ -81,7 +81,9 @@ impl Machine {
             clock: Arc::clone(&self.clock),
             random: Arc::clone(&self.random),
             proxy_env: ProxyEnvironment {
-                https_proxy: get("HTTPS_PROXY").or_else(|| get("https_proxy")).map(Secret::new),
+                https_proxy: get("HTTPS_PROXY")
+                    .or_else(|| get("https_proxy"))
+                    .map(Secret::new),
                 no_proxy: get("NO_PROXY").or_else(|| get("no_proxy")),
             },
             token_dir,

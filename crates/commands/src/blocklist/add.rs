@@ -91,7 +91,10 @@ impl Block<'_> {
         if open.is_empty() {
             return Ok(plan);
         }
-        let listed = read_list(tenant, self.list).await?;
+        let listed = match read_list(tenant, self.list).await {
+            Ok(listed) => listed,
+            Err(failure) => return Ok(plan.cut_short(failure)),
+        };
         let listed: HashMap<&str, Vec<&Listed>> = listed.iter().fold(
             HashMap::new(),
             |mut map: HashMap<&str, Vec<&Listed>>, one| {
@@ -249,7 +252,7 @@ impl Block<'_> {
         let ours = settled
             .attempts(&good.key)
             .filter_map(|attempt| attempt.failure.as_ref())
-            .any(Failure::may_have_taken_effect);
+            .any(|failure| failure.may_have_taken_effect() && !is_duplicate(failure));
         let item = if ours {
             Item::success(
                 good.key.as_str(),

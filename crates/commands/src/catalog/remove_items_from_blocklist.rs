@@ -110,7 +110,10 @@ impl Change for RemoveItemsFromBlocklist {
         if open.is_empty() {
             return Ok(plan);
         }
-        let listed = read_list(tenant, input.list_type).await?;
+        let listed = match read_list(tenant, input.list_type).await {
+            Ok(listed) => listed,
+            Err(failure) => return Ok(plan.cut_short(failure)),
+        };
         let mut by_key: HashMap<&str, Vec<&Listed>> = HashMap::new();
         for entry in &listed {
             by_key.entry(input.key(entry)).or_default().push(entry);

@@ -1,7 +1,7 @@
 //! Tables. Every cell is escaped: mail and service text can neither move the cursor nor pretend to
 //! be another row.
 
-use comfy_table::{ContentArrangement, Table as Drawn, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table as Drawn, TableStyle};
 use commands::Table;
 use kernel::escape;
 
@@ -11,7 +11,7 @@ const WIDEST: usize = 160;
 /// The table as text.
 pub fn render(table: &Table) -> String {
     let mut drawn = Drawn::new();
-    drawn.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    drawn.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
     if crate::terminal::shows_data() {
         drawn.set_content_arrangement(ContentArrangement::Dynamic);
     }
@@ -20,8 +20,9 @@ pub fn render(table: &Table) -> String {
         drawn.add_row(row.iter().map(|cell| escape::clipped(cell, WIDEST)));
     }
     let title = escape::line(&table.title);
+    let drawn = drawn.trim_fmt();
     if title.is_empty() {
-        drawn.to_string()
+        drawn
     } else {
         format!("{title}\n{drawn}")
     }
