@@ -6,10 +6,14 @@ pub mod blocklist;
 pub mod catalog;
 pub mod dates;
 pub mod definition;
+#[cfg(test)]
+mod fake;
 pub mod input;
 pub mod item;
+pub mod mailbox;
 pub mod plan;
 pub mod ports;
+pub mod quarantine;
 pub mod schema;
 pub mod summary;
 pub mod values;

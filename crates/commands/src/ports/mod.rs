@@ -7,7 +7,7 @@ mod seen;
 mod tenant;
 
 pub use cmdlets::{Cmdlets, PageSource};
-pub use connection::{Connection, SignIn};
+pub use connection::{CloudConnection, Connection, SignIn};
 pub use content_search::{
     Action, ActionKind, ContentSearch, DeleteType, Locations, MailboxHits, NewSearch, Search,
     SearchState,

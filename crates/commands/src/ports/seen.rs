@@ -53,7 +53,13 @@ impl Seen {
         self.digests.contains(&self.digest(identity))
     }
 
-    /// How many have come.
+    /// Forgets an identity. False when it had not come.
+    pub fn remove(&mut self, identity: &str) -> bool {
+        let digest = self.digest(identity);
+        self.digests.remove(&digest)
+    }
+
+    /// How many are remembered.
     pub fn kept(&self) -> u64 {
         self.digests.len() as u64
     }
@@ -82,5 +88,7 @@ mod tests {
         assert!(seen.first("a") && seen.first("b") && !seen.first("a"));
         assert!(seen.contains("b") && !seen.contains("c"));
         assert_eq!(seen.kept(), 2);
+        assert!(seen.remove("a") && !seen.remove("a") && !seen.contains("a"));
+        assert_eq!(seen.kept(), 1);
     }
 }
