@@ -39,6 +39,15 @@ impl Report {
         self.rows.extend(rows);
     }
 
+    /// Fails, naming what could not be measured at all.
+    pub fn taken(&self) -> anyhow::Result<()> {
+        let lost = self.rows.iter().find(|row| row.must == "to be taken");
+        match lost {
+            Some(row) => bail!("{} {}", row.measure, row.found),
+            None => Ok(()),
+        }
+    }
+
     /// Fails, naming the measures that missed.
     pub fn verdict(&self) -> anyhow::Result<()> {
         let missed: Vec<_> = self

@@ -1,9 +1,13 @@
 //! The program itself: its size, and how long it takes to start.
 
 use std::{
+    io::{BufRead, BufReader},
     process::{Command, Stdio},
     time::Duration,
 };
+
+use anyhow::{Context, ensure};
+use kernel::Clock;
 
 use super::Bench;
 use crate::{
@@ -55,4 +59,37 @@ pub fn start(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
             met: peak <= PEAK_LIMIT,
         },
     ])
+}
+
+/// From starting `mailcordon demo` to its first line.
+pub fn demo(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
+    let clock = bench.workspace.clock;
+    let mut once = || {
+        let start = clock.elapsed();
+        let mut child = Command::new(&bench.binary)
+            .arg("demo")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot start the demo")?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().context("the demo has no output")?;
+        let read = BufReader::new(stdout).read_line(&mut line);
+        let took = clock.elapsed().saturating_sub(start);
+        // It is a child of ours, and the rest of the story is not measured.
+        let _ = child.kill();
+        let _ = child.wait();
+        read?;
+        ensure!(!line.trim().is_empty(), "the demo printed nothing");
+        Ok(took)
+    };
+    let samples = interleaved(bench.rounds(11), &mut [&mut once])?;
+    let median = samples.into_iter().next().unwrap_or_default().median();
+    Ok(vec![Row {
+        measure: "from `mailcordon demo` to its first line".to_owned(),
+        found: super::place::shown(median),
+        must: "≤ 100 ms".to_owned(),
+        met: median <= START_LIMIT,
+    }])
 }

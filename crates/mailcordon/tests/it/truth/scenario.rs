@@ -56,6 +56,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    fn is_there(self) -> bool {
+        let command = match self {
+            Self::ListQuarantine => "list-quarantine-messages",
+            Self::Convert => "convert-type-of-mailboxes",
+            Self::Permit | Self::Forbid => "modify-permission-to-mailbox",
+            Self::Release => "release-quarantine-messages",
+            Self::Search | Self::Delete => "delete-search-result-emails",
+            _ => "block-senders",
+        };
+        engine::find(command).is_ok()
+    }
+
     /// How many quarantined messages its tenant has.
     pub fn quarantine(self) -> usize {
         match self {
@@ -67,7 +79,7 @@ impl Kind {
 }
 
 /// The kind of a run.
-pub fn pick(reads: bool, number: u64, dice: &dyn Random) -> Kind {
+pub fn pick(reads: bool, dice: &dyn Random) -> Kind {
     let all: &[Kind] = if reads {
         &[Kind::ListEntries, Kind::ListEntries, Kind::ListQuarantine]
     } else {
@@ -85,9 +97,8 @@ pub fn pick(reads: bool, number: u64, dice: &dyn Random) -> Kind {
             Kind::Delete,
         ]
     };
-    let turn = (number / 4).wrapping_mul(3).wrapping_add(number % 4) as usize;
-    let _ = dice;
-    all[turn % all.len()]
+    let there: Vec<Kind> = all.iter().copied().filter(|kind| kind.is_there()).collect();
+    there[dice.below(there.len() as u64) as usize]
 }
 
 fn object(value: Value) -> Map<String, Value> {

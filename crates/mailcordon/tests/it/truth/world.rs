@@ -88,9 +88,8 @@ impl World {
             stream: false,
             expect: engine::Expect::default(),
         };
-        let run = self
-            .engine
-            .run(&request, &self.tenant, &Silent, &Cancel::default());
+        let cancel = Cancel::default();
+        let run = self.engine.run(&request, &self.tenant, &Silent, &cancel);
         Box::pin(run).await
     }
 }
@@ -140,7 +139,7 @@ fn client(running: &Running, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -
 /// Prepares a tenant, sets the faults, runs the command, and keeps what a judge may see.
 pub async fn run(number: u64, seed: u64, plan: Plan) -> Finished {
     let dice = super::dice(seed, number);
-    let kind = scenario::pick(plan.reads, number, &dice);
+    let kind = scenario::pick(plan.reads, &dice);
     let world = World::new(dice.next_u64(), kind.quarantine()).await;
     let scenario = scenario::make(kind, &world, &dice).await;
     let before = world.running.state();

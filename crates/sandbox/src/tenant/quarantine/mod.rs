@@ -58,6 +58,9 @@ struct Person {
     vip: bool,
 }
 
+/// The state lists the rows of a quarantine of no more messages than this.
+const MOST_IN_STATE: u32 = 5000;
+
 /// What lies in quarantine.
 #[derive(Debug)]
 pub struct Store {
@@ -212,7 +215,26 @@ impl Store {
             "arrived": self.arrived.len(),
             "gone": self.gone.iter().map(|row| self.identity(*row)).collect::<Vec<_>>(),
             "touched": touched,
+            "rows": self.rows_for_a_judge(),
         })
+    }
+
+    /// Every row that is not gone, while they are few enough to be listed.
+    fn rows_for_a_judge(&self) -> Value {
+        if self.total() > MOST_IN_STATE {
+            return Value::Null;
+        }
+        let kept = (0..self.total()).filter(|row| !self.gone.contains(row));
+        kept.map(|row| {
+            let facts = self.facts(row);
+            json!({
+                "identity": self.identity(row),
+                "received": facts.received.to_string(),
+                "recipients": self.mail(row).recipients,
+                "released": facts.released,
+            })
+        })
+        .collect()
     }
 }
 
