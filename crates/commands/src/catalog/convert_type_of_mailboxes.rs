@@ -127,11 +127,20 @@ impl Change for ConvertTypeOfMailboxes {
             let found = match found {
                 Ok(found) => found,
                 Err(missed) => {
-                    plan.settled.push(missed_item(&good, missed, settled)?);
+                    match missed_item(&good, missed, settled) {
+                        Ok(item) => plan.settled.push(item),
+                        Err(failure) => {
+                            drop(looked);
+                            return Ok(plan.cut_short(failure));
+                        }
+                    }
                     continue;
                 }
             };
-            let tried = settled.attempts(&good.key).next().is_some();
+            // An attempt that the service says changed nothing is none.
+            let tried = settled.attempts(&good.key).any(|attempt| {
+                attempt.failure.as_ref().is_none_or(Failure::may_have_taken_effect)
+            });
             if is_type(&found, input.mailbox_type) {
                 plan.settled.push(already(&good, &found, input.mailbox_type, tried));
                 continue;
@@ -184,18 +193,20 @@ impl Change for ConvertTypeOfMailboxes {
                 if !unchanged || reply.repeated || action.tried {
                     return Applied::ask_all(step);
                 }
-                // The mailbox showed another type a moment ago, but the service says that it has
-                // this one: an earlier conversion is not visible yet.
-                let settled = open.iter().map(|item| {
-                    Item::success(
-                        item.key.as_str(),
-                        item.input.as_str(),
-                        Outcome::AlreadySo,
-                        format!("the service says that it is {} already", article(action.to)),
-                    )
-                    .with("mailbox_type", action.to.details())
-                });
-                Applied { settled: settled.collect(), ..Applied::default() }
+                // The mailbox showed another type a moment ago, so the warning proves nothing: the
+                // next look reads it again.
+                let failure = Failure::new(
+                    ErrorKind::Conflict,
+                    code::REFUSED,
+                    format!(
+                        "the service says that nothing had to be changed, but the mailbox is not shown as {}",
+                        article(action.to)
+                    ),
+                )
+                .status(409)
+                .happened(Happened::Refused);
+                let again = open.iter().map(|item| item.key.clone()).collect();
+                Applied { again, failure: Some(failure), ..Applied::default() }
             }
             Err(error) => {
                 let failure = error.failure();
