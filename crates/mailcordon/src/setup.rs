@@ -44,30 +44,7 @@ impl Machine {
     pub fn tenant(&self, config: &Config, connection: Option<&str>) -> Result<Tenant, Failure> {
         let reader = Reader::new(self.environment.clone(), Arc::clone(&self.clock));
         let settings = config.settings(connection, &reader)?;
-        self.tenant_of(settings)
-    }
-
-    /// A tenant behind these settings.
-    pub fn tenant_of(&self, settings: cloud::Settings) -> Result<Tenant, Failure> {
-        let cloud = Cloud::new(settings, self.cloud_environment()).map_err(|error| {
-            Failure::new(
-                kernel::ErrorKind::Configuration,
-                kernel::failure::code::CONFIGURATION,
-                error.to_string(),
-            )
-        })?;
-        let options = exchange::Options::new(Arc::clone(&self.clock), Arc::clone(&self.random));
-        let wire: Arc<dyn exchange::Wire> = Arc::new(exchange::CloudWire::new(Arc::clone(&cloud)));
-        let cmdlets: Arc<dyn Cmdlets> = Arc::new(Exchange::new(wire, options));
-        let search = Arc::new(ClassicSearch::new(Arc::clone(&cmdlets)));
-        let connection = Arc::new(CloudConnection::new(cloud));
-        Ok(Tenant::new(
-            cmdlets,
-            search,
-            connection,
-            Arc::clone(&self.clock),
-            Arc::clone(&self.random),
-        ))
+        tenant(settings, self.cloud_environment())
     }
 
     fn cloud_environment(&self) -> cloud::Environment {
@@ -92,6 +69,28 @@ impl Machine {
             ..cloud::Environment::system()
         }
     }
+}
+
+/// A tenant behind these settings, with the clock and the randomness of `environment`.
+pub fn tenant(
+    settings: cloud::Settings,
+    environment: cloud::Environment,
+) -> Result<Tenant, Failure> {
+    let clock = Arc::clone(&environment.clock);
+    let random = Arc::clone(&environment.random);
+    let cloud = Cloud::new(settings, environment).map_err(|error| {
+        Failure::new(
+            kernel::ErrorKind::Configuration,
+            kernel::failure::code::CONFIGURATION,
+            error.to_string(),
+        )
+    })?;
+    let options = exchange::Options::new(Arc::clone(&clock), Arc::clone(&random));
+    let wire: Arc<dyn exchange::Wire> = Arc::new(exchange::CloudWire::new(Arc::clone(&cloud)));
+    let cmdlets: Arc<dyn Cmdlets> = Arc::new(Exchange::new(wire, options));
+    let search = Arc::new(ClassicSearch::new(Arc::clone(&cmdlets)));
+    let connection = Arc::new(CloudConnection::new(cloud));
+    Ok(Tenant::new(cmdlets, search, connection, clock, random))
 }
 
 fn identity(get: &dyn Fn(&str) -> Option<String>) -> IdentityEnvironment {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use commands::{Definition, Session, schema::Parameter};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The page.
 pub fn markdown(definition: &Definition) -> String {
@@ -77,23 +77,36 @@ fn row(parameter: &Parameter) -> String {
 
 /// The example input as a command line.
 pub fn example(definition: &Definition) -> String {
-    let mut line = format!("mailcordon run {}", definition.meta.id);
     let input: Value = serde_json::from_str(definition.meta.example).unwrap_or_default();
-    for (id, value) in input.as_object().into_iter().flatten() {
-        let flag = id.replace('_', "-");
-        let texts: Vec<String> = match value {
-            Value::Array(values) => values.iter().map(shell).collect(),
-            Value::Bool(true) => {
-                line.push_str(&format!(" --{flag}"));
-                continue;
-            }
-            other => vec![shell(other)],
-        };
-        for text in texts {
-            line.push_str(&format!(" --{flag} {text}"));
+    let none = Map::new();
+    line(definition.meta.id, input.as_object().unwrap_or(&none)).join(" ")
+}
+
+/// The command line that runs a command with this input, as a person types it in a POSIX shell:
+/// first the program with the command, then one text a flag, with its value.
+pub fn line(id: &str, input: &Map<String, Value>) -> Vec<String> {
+    let mut words = vec![format!("mailcordon run {id}")];
+    for (parameter, value) in input {
+        let flag = format!("--{}", parameter.replace('_', "-"));
+        match value {
+            Value::Array(values) => words.extend(values.iter().map(|one| given(&flag, one))),
+            Value::Bool(true) => words.push(flag),
+            Value::Bool(false) => words.push(format!("{flag}=false")),
+            one => words.push(given(&flag, one)),
         }
     }
-    line
+    words
+}
+
+/// A flag with its value; one that begins with a hyphen is joined to it, or it would be a flag.
+fn given(flag: &str, value: &Value) -> String {
+    let text = shell(value);
+    let joint = if text.trim_start_matches('\'').starts_with('-') {
+        "="
+    } else {
+        " "
+    };
+    format!("{flag}{joint}{text}")
 }
 
 fn shell(value: &Value) -> String {
@@ -126,6 +139,27 @@ mod tests {
                 checked.err()
             );
         }
+    }
+
+    #[test]
+    fn a_line_quotes_what_a_shell_would_take_apart() {
+        let input = serde_json::json!({
+            "senders": ["a@b.example", "it's; rm"],
+            "note": "-x",
+            "wait": true,
+            "auto_mapping": false,
+        });
+        assert_eq!(
+            line("block-senders", input.as_object().unwrap()),
+            [
+                "mailcordon run block-senders",
+                "--senders a@b.example",
+                "--senders 'it'\\''s; rm'",
+                "--note=-x",
+                "--wait",
+                "--auto-mapping=false"
+            ]
+        );
     }
 
     #[test]

@@ -49,7 +49,8 @@ pub fn print(result: &RunResult) {
     terminal::note(&verdict(result));
 }
 
-fn verdict(result: &RunResult) -> String {
+/// `Successful, 3 added (simulated tenant)`: the last line about a run.
+pub fn verdict(result: &RunResult) -> String {
     let word = match result.return_data {
         ReturnData::Successful => "Successful",
         ReturnData::PartiallySuccessful => "Partially Successful",

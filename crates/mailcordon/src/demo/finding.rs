@@ -1,0 +1,141 @@
+//! Whether the attack is contained, by the tenant's own state and not by what the commands said.
+
+use sandbox::tenant::company::PAYROLL;
+use serde_json::Value;
+
+use super::stage::{Stage, Told};
+use crate::terminal;
+
+/// What the commands said they have done.
+#[derive(Default)]
+pub struct Wanted {
+    /// Senders that are blocked.
+    pub senders: Vec<String>,
+    /// Links that are blocked.
+    pub links: Vec<String>,
+    /// Files that are blocked.
+    pub files: Vec<String>,
+    /// Senders whose block was lifted again.
+    pub lifted: Vec<String>,
+    /// The message that was released.
+    pub released: String,
+}
+
+/// Folders in which a person finds a mail.
+const IN_REACH: [&str; 3] = ["Inbox", "Sent Items", "Deleted Items"];
+
+/// Mails of the attack that people can still open and that a purge can take.
+pub fn in_reach(stage: &Stage) -> usize {
+    attack(&stage.sandbox.state(), false)
+}
+
+/// Mails of the attack in folders that people open. A purge leaves those that the search cannot
+/// read.
+fn attack(state: &Value, unindexed: bool) -> usize {
+    let mailboxes = list(&state["mail"]);
+    let items = mailboxes.iter().flat_map(|mailbox| list(&mailbox["items"]));
+    items
+        .filter(|item| item["sender"] == PAYROLL.sender && item["unindexed"] == unindexed)
+        .filter(|item| IN_REACH.iter().any(|folder| item["folder"] == **folder))
+        .count()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn is_blocked(state: &Value, value: &str) -> bool {
+    list(&state["lists"]).iter().any(|entry| {
+        let known = entry["value"].as_str().unwrap_or_default();
+        entry["action"] == "Block" && known.eq_ignore_ascii_case(value)
+    })
+}
+
+/// Asks the tenant and says what it answers. What is not as it should be ends the story.
+pub fn judge(stage: &mut Stage, wanted: &Wanted) -> Told<()> {
+    stage.scene("Is it contained? By the tenant's own state, not by what the commands said:");
+    let state = stage.sandbox.state();
+    let blocked = [&wanted.senders, &wanted.links, &wanted.files];
+    let blocked: Vec<&String> = blocked.into_iter().flatten().collect();
+    let all = blocked.len();
+    let standing = blocked
+        .iter()
+        .filter(|value| is_blocked(&state, value))
+        .count();
+    let lifted = !wanted.lifted.iter().any(|value| is_blocked(&state, value));
+    let released = released(&state);
+    let victim = list(&state["mailboxes"])
+        .iter()
+        .find(|mailbox| mailbox["address"] == super::story::VICTIM);
+    let shared = victim.is_some_and(|mailbox| mailbox["type"] == "SharedMailbox");
+    let granted = victim.is_some_and(|mailbox| has_full_access(&mailbox["permissions"]));
+    let left = attack(&state, false);
+    let used = stage.used().len();
+    let facts = [
+        (
+            format!("{standing} of {all} entries stand under Block"),
+            standing == all && all > 0,
+        ),
+        ("the lifted one is off the list".to_owned(), lifted),
+        (
+            format!(
+                "{left} mails of the attack are left in people's folders that a search can find"
+            ),
+            left == 0,
+        ),
+        (
+            "one message was released from quarantine, none of the attack".to_owned(),
+            released == [wanted.released.as_str()],
+        ),
+        (
+            "Megan's mailbox is shared, and the responder reads it".to_owned(),
+            shared && granted,
+        ),
+        (
+            format!(
+                "{used} of {} commands were used",
+                commands::catalog::all().len()
+            ),
+            used == commands::catalog::all().len(),
+        ),
+    ];
+    for (fact, holds) in &facts {
+        terminal::data(&format!(
+            "    [{}] {fact}",
+            if *holds { "ok" } else { "NO" }
+        ));
+    }
+    if let Some((fact, _)) = facts.iter().find(|(_, holds)| !holds) {
+        return Err(format!("the tenant's state says otherwise: {fact}"));
+    }
+    let sealed = attack(&state, true);
+    if sealed > 0 {
+        stage.say(&format!(
+            "Left over: {sealed} mails that the index cannot open. No search finds them and no \
+             purge takes them; somebody deletes them by hand."
+        ));
+    }
+    terminal::data("");
+    terminal::data("The attack is contained.");
+    for line in super::story::ENDING {
+        terminal::data(line);
+    }
+    Ok(())
+}
+
+/// Identities of the messages that were released since the start.
+fn released(state: &Value) -> Vec<&str> {
+    let touched = list(&state["quarantine"]["touched"]).iter();
+    touched
+        .filter(|row| !list(&row["deliveries"]).is_empty())
+        .filter_map(|row| row["identity"].as_str())
+        .collect()
+}
+
+fn has_full_access(permissions: &Value) -> bool {
+    list(permissions).iter().any(|grant| {
+        grant["trustee"] == super::story::RESPONDER
+            && grant["deny"] == false
+            && grant["rights"].to_string().contains("FullAccess")
+    })
+}
