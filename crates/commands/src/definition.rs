@@ -90,6 +90,12 @@ pub trait Read: Send + Sync + 'static {
     /// The name of the list in `raw_data`.
     const ROOT: &'static str = "value";
 
+    /// Rules about the input that its types cannot say; a failure means that no run is started
+    /// when it is a usage error.
+    fn check(_input: &Self::Input) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Reads.
     async fn read(
         input: &Self::Input,
@@ -105,6 +111,12 @@ pub trait Change: Send + Sync + 'static {
     type Input: DeserializeOwned + Serialize + JsonSchema + Send + Sync + 'static;
     /// What is known of it.
     const META: Meta;
+
+    /// Rules about the input that its types cannot say; a failure means that no run is started
+    /// when it is a usage error.
+    fn check(_input: &Self::Input) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Looks at the tenant and says what is left to do; reads only. Called again whenever a plan
     /// is settled, until it comes back without steps. An item that is in no step and not settled
@@ -226,8 +238,10 @@ impl Definition {
             root: C::ROOT,
             reads: true,
             parse: |value| {
+                let input = typed(value)?;
+                C::check(&input)?;
                 Ok(Arc::new(ReadInput::<C> {
-                    input: typed(value)?,
+                    input,
                     command: PhantomData,
                 }))
             },
@@ -245,8 +259,10 @@ impl Definition {
             root: "value",
             reads: false,
             parse: |value| {
+                let input = typed(value)?;
+                C::check(&input)?;
                 Ok(Arc::new(ChangeInput::<C> {
-                    input: typed(value)?,
+                    input,
                     command: PhantomData,
                 }))
             },

@@ -106,6 +106,9 @@ pub struct Item {
     /// Warnings that belong to it; shown with the run's.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Further items that it brings with it: what one call left undone, mailbox by mailbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<Item>,
 }
 
 impl Item {
@@ -126,6 +129,7 @@ impl Item {
             context: Map::new(),
             raw: Vec::new(),
             warnings: Vec::new(),
+            more: Vec::new(),
         }
     }
 

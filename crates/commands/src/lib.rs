@@ -15,6 +15,7 @@ pub mod plan;
 pub mod ports;
 pub mod quarantine;
 pub mod schema;
+pub mod search;
 pub mod summary;
 pub mod values;
 

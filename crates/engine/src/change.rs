@@ -226,6 +226,10 @@ impl Run<'_> {
     async fn take(&self, state: &mut State, items: Vec<Item>) -> Result<(), Failure> {
         let fresh: Vec<Item> = items
             .into_iter()
+            .flat_map(|mut item| {
+                let more = std::mem::take(&mut item.more);
+                std::iter::once(item).chain(more)
+            })
             .filter(|item| state.settled.item(&item.key).is_none())
             .collect();
         if fresh.is_empty() {

@@ -240,6 +240,8 @@ pub mod code {
             "Choose another name, or use the existing object.";
         STALE_ACTION = "stale_action", "The search ran or changed after the action that bears its name.",
             "Start a new search under another name and act on that.";
+        HITS_LEFT = "hits_left", "A purge takes at most ten items per mailbox, and more were found.",
+            "Search again with the same query and purge that search, until nothing is left.";
         STALE_SEARCH = "stale_search", "The search's results are not up to date.",
             "Run the search again.";
         NO_HITS = "no_hits", "The search found nothing, so there is nothing to preview or purge.",

@@ -108,6 +108,8 @@ pub struct Search {
     pub size: u64,
     /// Hits by mailbox, only mailboxes with hits.
     pub mailboxes: Vec<MailboxHits>,
+    /// Parts of the text of hits that could not be read.
+    pub unread_counts: Vec<String>,
     /// How many mailboxes were searched, where the service says.
     pub searched: Option<u64>,
     /// Who made it.
@@ -198,7 +200,7 @@ pub trait ContentSearch: Send + Sync {
     /// The search of that name.
     async fn find(&self, name: &str) -> Result<Option<Search>, Failure>;
     /// Makes a search. One changing call.
-    async fn create(&self, search: &NewSearch) -> Result<Search, Failure>;
+    async fn create(&self, search: &NewSearch) -> Result<(), Failure>;
     /// Runs a search. One changing call.
     async fn run(&self, name: &str) -> Result<(), Failure>;
     /// Makes a preview action. One changing call.

@@ -1,0 +1,126 @@
+//! Get Compliance Content Search Status.
+
+use async_trait::async_trait;
+use kernel::{Effect, Failure, Role, escape};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Definition, Item, Meta, Outcome, Read, Rows, Session, Summary, Table, Tenant,
+    definition::ReadEnd,
+    ports::Search,
+    search,
+    values::Values,
+};
+
+/// The command.
+pub struct GetComplianceContentSearchStatus;
+
+/// Its input.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    /// The names of the searches.
+    pub search_names: Values,
+}
+
+/// Its definition.
+pub fn definition() -> Definition {
+    Definition::read::<GetComplianceContentSearchStatus>()
+}
+
+#[async_trait]
+impl Read for GetComplianceContentSearchStatus {
+    type Input = Input;
+    const META: Meta = Meta {
+        id: "get-compliance-content-search-status",
+        title: "Get Compliance Content Search Status",
+        about: "Says how far searches are and what they found, mailbox by mailbox.",
+        effect: Effect::Read,
+        session: Session::Compliance,
+        role: Role::ComplianceSearch,
+        page_role: "See Find the permissions required to run any Exchange cmdlet",
+        cmdlets: &["Get-ComplianceSearch"],
+        failure_indicator: "Get Compliance Content Search Status failed.",
+        outcomes: &[Outcome::Found, Outcome::Invalid, Outcome::Rejected],
+        example: r#"{"search_names": ["case-4711"]}"#,
+    };
+    const COLUMNS: &'static [&'static str] =
+        &["Search", "State", "Items", "Bytes", "Mailboxes with hits", "Ended"];
+
+    async fn read(
+        input: &Input,
+        tenant: &Tenant,
+        rows: &mut dyn Rows,
+    ) -> Result<ReadEnd, Failure> {
+        let sorted = search::names(&input.search_names);
+        sorted.warnings.into_iter().for_each(|warning| rows.warn(warning));
+        let mut items = sorted.invalid;
+        let mut names = Vec::new();
+        for good in sorted.good {
+            // One by one and by name: the list form leaves the counts out.
+            let item = match tenant.search.find(&good.value).await {
+                Ok(Some(search)) => {
+                    for part in &search.unread_counts {
+                        rows.warn(format!(
+                            "part of the hits by mailbox of `{}` could not be read: {}",
+                            escape::clipped(&search.name, 120),
+                            escape::clipped(part, 200)
+                        ));
+                    }
+                    rows.row(search.raw.clone(), cells(&search), context(&search));
+                    names.push(json!(search.name));
+                    let message = format!("{}, {} items", search.state.word(), search.items);
+                    Item::success(good.key, good.input, Outcome::Found, message)
+                        .identity(search.identity.clone())
+                }
+                Ok(None) => {
+                    let failure = search::not_found(&good.value);
+                    Item::failed(good.key, good.input, Outcome::Rejected, failure)
+                }
+                Err(failure) => Item::failed(good.key, good.input, Outcome::Rejected, failure),
+            };
+            items.push(item);
+        }
+        Ok(ReadEnd {
+            complete: items.iter().all(|item| item.outcome.is_success()),
+            items,
+            incomplete: None,
+            summary: Summary {
+                table: Table::new("Searches", &[]),
+                key_fields: Map::from_iter([("search_names".to_owned(), Value::Array(names))]),
+            },
+            extra: Map::new(),
+        })
+    }
+}
+
+fn cells(search: &Search) -> Vec<String> {
+    vec![
+        search.name.clone(),
+        search.state.word().to_owned(),
+        search.items.to_string(),
+        search.size.to_string(),
+        search.mailboxes.len().to_string(),
+        search.ended_at.map(crate::dates::show).unwrap_or_default(),
+    ]
+}
+
+fn context(search: &Search) -> Map<String, Value> {
+    let object = json!({
+        "name": search.name,
+        "identity": search.identity,
+        "state": search.state.word(),
+        "items": search.items,
+        "size": search.size,
+        "query": search.query,
+        "locations": search::show_locations(search.locations.as_ref()),
+        "mailboxes": search.mailboxes,
+        "created_by": search.created_by,
+        "errors": search.errors,
+    });
+    match object {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
