@@ -87,7 +87,7 @@ fn kind(property: &Value) -> ParameterType {
     if !choices(property).is_empty() {
         return ParameterType::Choice;
     }
-    match property.get("x-type").and_then(Value::as_str) {
+    match special(property) {
         Some("list") => return ParameterType::List,
         Some("date") => return ParameterType::Date,
         Some("duration") => return ParameterType::Duration,
@@ -107,6 +107,15 @@ fn kind(property: &Value) -> ParameterType {
     }
 }
 
+/// The name of one of our own types, also inside the alternatives of an optional field.
+fn special(property: &Value) -> Option<&str> {
+    if let Some(name) = property.get("x-type").and_then(Value::as_str) {
+        return Some(name);
+    }
+    let alternatives = property.get("anyOf").and_then(Value::as_array)?;
+    alternatives.iter().find_map(special)
+}
+
 /// The members of an enumeration: `enum`, or `oneOf`/`anyOf` of constants (documented variants).
 fn choices(property: &Value) -> Vec<String> {
     let mut found = Vec::new();
@@ -122,4 +131,50 @@ fn choices(property: &Value) -> Vec<String> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::{Date, Span, Values};
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Input {
+        /// A list.
+        list: Values,
+        /// A list or none.
+        some_list: Option<Values>,
+        /// A date or none.
+        date: Option<Date>,
+        /// A length of time.
+        span: Span,
+        /// A number or none.
+        number: Option<u64>,
+        /// Yes or no.
+        switch: bool,
+        /// A text or none.
+        text: Option<String>,
+    }
+
+    #[test]
+    fn optional_fields_keep_their_type() {
+        let kinds: Vec<(String, ParameterType, bool)> = parameters(&of::<Input>())
+            .into_iter()
+            .map(|parameter| (parameter.id, parameter.kind, parameter.required))
+            .collect();
+        let expected = [
+            ("list", ParameterType::List, true),
+            ("some_list", ParameterType::List, false),
+            ("date", ParameterType::Date, false),
+            ("span", ParameterType::Duration, true),
+            ("number", ParameterType::Number, false),
+            ("switch", ParameterType::Boolean, true),
+            ("text", ParameterType::Text, false),
+        ];
+        assert_eq!(
+            kinds,
+            expected.map(|(id, kind, required)| (id.to_owned(), kind, required))
+        );
+    }
 }
