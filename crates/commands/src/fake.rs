@@ -178,7 +178,7 @@ impl ContentSearch for NoSearch {
         self.0.clone().map_or(Ok(None), Err)
     }
 
-    async fn create(&self, _: &NewSearch) -> Result<Search, Failure> {
+    async fn create(&self, _: &NewSearch) -> Result<(), Failure> {
         Err(Failure::internal("not scripted"))
     }
 

@@ -92,9 +92,10 @@ async fn a_type_that_lags_is_waited_for() {
 }
 
 #[tokio::test]
-async fn no_change_is_already_so() {
+async fn a_warning_that_nothing_changed_proves_nothing() {
     let (applied, _, _, _) = run("UserMailbox", || fake::warned(NO_CHANGE)).await;
-    assert_eq!(applied.settled[0].outcome, Outcome::AlreadySo);
+    assert!(applied.settled.is_empty());
+    assert_eq!((applied.again.len(), applied.failure.unwrap().code), (1, code::REFUSED));
     let repeated = || fake::warned(NO_CHANGE).map(|r| exchange::Reply { repeated: true, ..r });
     let (applied, _, _, _) = run("SharedMailbox", repeated).await;
     assert_eq!(applied.ask.len(), 1, "our own first send may have done it");

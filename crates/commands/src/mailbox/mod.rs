@@ -2,9 +2,11 @@
 //! that was asked for.
 
 mod find;
+mod grant;
 mod names;
 
 pub use find::{Found, Missed, find, stops_all};
+pub use grant::{Held, Holders, Permission};
 pub use names::Names;
 
 use indicators::MailboxIdentity;

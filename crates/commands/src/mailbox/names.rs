@@ -2,14 +2,14 @@
 
 use exchange::{Row, cmdlet::Mailbox};
 
-/// The names of one recipient, in lower case. Strong ones belong to it alone; weak ones may be
-/// another's too (display names), so nothing may rest on them.
+/// The names that belong to one recipient alone, in lower case. A display name may be another's too,
+/// so it is none of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Names {
-    /// Addresses, user principal name, GUIDs, `Name`, alias, distinguished name.
+    /// Addresses, user principal name, GUIDs, `Name`, alias, distinguished name; or what was typed.
     pub strong: Vec<String>,
-    /// The display name.
-    pub weak: Vec<String>,
+    /// The service showed them; else there is only what the user typed.
+    pub resolved: bool,
 }
 
 impl Names {
@@ -31,7 +31,9 @@ impl Names {
         let addresses = mailbox.email_addresses();
         let addresses = addresses.iter().filter_map(|address| {
             let (kind, rest) = address.split_once(':')?;
-            ["smtp", "sip"].contains(&kind.to_ascii_lowercase().as_str()).then_some(rest)
+            ["smtp", "sip"]
+                .contains(&kind.to_ascii_lowercase().as_str())
+                .then_some(rest)
         });
         let mut strong: Vec<String> = own
             .into_iter()
@@ -42,19 +44,24 @@ impl Names {
             .collect();
         strong.sort();
         strong.dedup();
-        let weak = mailbox.display_name().map(str::to_lowercase).into_iter().collect();
-        Self { strong, weak }
+        Self {
+            strong,
+            resolved: true,
+        }
+    }
+
+    /// What was typed, for one whose names the service does not show (a group, a mail user).
+    pub fn typed(text: &str) -> Self {
+        Self {
+            strong: vec![text.to_lowercase()],
+            ..Self::default()
+        }
     }
 
     /// Whether the name belongs to this recipient and no other.
     pub fn means(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         self.strong.contains(&name)
-    }
-
-    /// Whether the name may be this recipient's.
-    pub fn may_mean(&self, name: &str) -> bool {
-        self.means(name) || self.weak.contains(&name.to_lowercase())
     }
 }
 
@@ -72,6 +79,5 @@ mod tests {
         })));
         assert!(names.means("MEGAN@x.example") && names.means("m.bowen@x.example"));
         assert!(!names.means("abc") && !names.means("") && !names.means("Megan Bowen"));
-        assert!(names.may_mean("megan bowen") && !names.may_mean("megan"));
     }
 }
