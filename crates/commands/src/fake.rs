@@ -131,7 +131,7 @@ pub(crate) struct FakeConnection {
 
 #[async_trait]
 impl Connection for FakeConnection {
-    fn tenant(&self) -> &str {
+    fn tenant(&self) -> &'static str {
         "northwind.example"
     }
 
@@ -246,6 +246,7 @@ impl Rows for Taken {
 }
 
 /// An answer with these rows.
+#[expect(clippy::unnecessary_wraps, reason = "it stands where an answer does")]
 pub(crate) fn rows(rows: impl IntoIterator<Item = Value>) -> Answer {
     Ok(Reply {
         rows: rows.into_iter().map(Row::from_value).collect(),
@@ -254,6 +255,7 @@ pub(crate) fn rows(rows: impl IntoIterator<Item = Value>) -> Answer {
 }
 
 /// An answer with a warning and nothing else.
+#[expect(clippy::unnecessary_wraps, reason = "it stands where an answer does")]
 pub(crate) fn warned(warning: &str) -> Answer {
     Ok(Reply {
         warnings: vec![warning.to_owned()],

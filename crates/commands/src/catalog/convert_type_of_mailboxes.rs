@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step, Tenant,
-    Verdict,
+    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
+    Tenant, Verdict,
     mailbox::{self, Found, Missed, find, stops_all},
     values::{Good, Values},
 };
@@ -115,7 +115,10 @@ impl Change for ConvertTypeOfMailboxes {
             plan.settled.append(&mut sorted.invalid);
             plan.warnings.append(&mut sorted.warnings);
         }
-        let open = sorted.good.into_iter().filter(|good| settled.item(&good.key).is_none());
+        let open = sorted
+            .good
+            .into_iter()
+            .filter(|good| settled.item(&good.key).is_none());
         let mut looked = stream::iter(open)
             .map(|good| async move {
                 let found = find(tenant, &good.value).await;
@@ -139,10 +142,14 @@ impl Change for ConvertTypeOfMailboxes {
             };
             // An attempt that the service says changed nothing is none.
             let tried = settled.attempts(&good.key).any(|attempt| {
-                attempt.failure.as_ref().is_none_or(Failure::may_have_taken_effect)
+                attempt
+                    .failure
+                    .as_ref()
+                    .is_none_or(Failure::may_have_taken_effect)
             });
             if is_type(&found, input.mailbox_type) {
-                plan.settled.push(already(&good, &found, input.mailbox_type, tried));
+                plan.settled
+                    .push(already(&good, &found, input.mailbox_type, tried));
                 continue;
             }
             let planned = planned(&good, &found, input.mailbox_type);
@@ -155,10 +162,15 @@ impl Change for ConvertTypeOfMailboxes {
             if let Some(object) = object(&found) {
                 places.insert(object, plan.steps.len());
             }
-            plan.warnings.extend(warnings(input.mailbox_type, &good, &found));
-            plan.warnings.extend(size_warning(tenant, input.mailbox_type, &good, &found).await);
-            let action =
-                Action { identity: good.value.clone(), to: input.mailbox_type, tried };
+            plan.warnings
+                .extend(warnings(input.mailbox_type, &good, &found));
+            plan.warnings
+                .extend(size_warning(tenant, input.mailbox_type, &good, &found).await);
+            let action = Action {
+                identity: good.value.clone(),
+                to: input.mailbox_type,
+                tried,
+            };
             plan.steps.push(Step {
                 key: format!("convert-{}-{}", settled.history.len(), plan.steps.len()),
                 lane: None,
@@ -183,7 +195,10 @@ impl Change for ConvertTypeOfMailboxes {
             Ok(identity) => identity,
             Err(failure) => return Applied::failed(open, failure),
         };
-        let cmdlet = SetMailbox::Type { identity, to: action.to.service() };
+        let cmdlet = SetMailbox::Type {
+            identity,
+            to: action.to.service(),
+        };
         match tenant.cmdlets.call(&cmdlet.call()).await {
             Ok(reply) => {
                 let unchanged = reply
@@ -206,14 +221,22 @@ impl Change for ConvertTypeOfMailboxes {
                 .status(409)
                 .happened(Happened::Refused);
                 let again = open.iter().map(|item| item.key.clone()).collect();
-                Applied { again, failure: Some(failure), ..Applied::default() }
+                Applied {
+                    again,
+                    failure: Some(failure),
+                    ..Applied::default()
+                }
             }
             Err(error) => {
                 let failure = error.failure();
                 if failure.may_have_taken_effect() {
                     // The next look reads the mailbox before anything is sent again.
                     let again = open.iter().map(|item| item.key.clone()).collect();
-                    return Applied { again, failure: Some(failure), ..Applied::default() };
+                    return Applied {
+                        again,
+                        failure: Some(failure),
+                        ..Applied::default()
+                    };
                 }
                 Applied::failed(open, failure)
             }
@@ -226,7 +249,9 @@ impl Change for ConvertTypeOfMailboxes {
         _: &Step,
         items: &[&Planned],
     ) -> Vec<(String, Verdict)> {
-        let Some(first) = items.first() else { return Vec::new() };
+        let Some(first) = items.first() else {
+            return Vec::new();
+        };
         let found = find(tenant, &first.input).await;
         let verdict = |item: &&Planned| {
             let verdict = match &found {
@@ -235,7 +260,9 @@ impl Change for ConvertTypeOfMailboxes {
                 }
                 Ok(found) => waiting(format!(
                     "accepted, but the mailbox is still shown as {}",
-                    Mailbox(&found.row).recipient_type_details().unwrap_or("another type")
+                    Mailbox(&found.row)
+                        .recipient_type_details()
+                        .unwrap_or("another type")
                 )),
                 Err(missed) => waiting(format!(
                     "accepted, but the mailbox could not be read back: {}",
@@ -272,8 +299,15 @@ fn is_type(found: &Found, to: MailboxType) -> bool {
 /// What tells two mailboxes apart.
 fn object(found: &Found) -> Option<String> {
     let mailbox = Mailbox(&found.row);
-    let own = [mailbox.exchange_guid(), mailbox.guid(), mailbox.primary_smtp_address()];
-    own.into_iter().flatten().find(|text| !text.is_empty()).map(str::to_lowercase)
+    let own = [
+        mailbox.exchange_guid(),
+        mailbox.guid(),
+        mailbox.primary_smtp_address(),
+    ];
+    own.into_iter()
+        .flatten()
+        .find(|text| !text.is_empty())
+        .map(str::to_lowercase)
 }
 
 fn article(to: MailboxType) -> &'static str {
@@ -300,23 +334,40 @@ fn already(good: &Good<String>, found: &Found, to: MailboxType, tried: bool) -> 
     } else {
         (Outcome::AlreadySo, format!("is {} already", article(to)))
     };
-    described(Item::success(good.key.as_str(), good.input.as_str(), outcome, message), found)
+    described(
+        Item::success(good.key.as_str(), good.input.as_str(), outcome, message),
+        found,
+    )
 }
 
 fn converted(item: &Planned, found: &Found, to: MailboxType) -> Item {
-    let before = item.before.get("RecipientTypeDetails").cloned().unwrap_or(Value::Null);
+    let before = item
+        .before
+        .get("RecipientTypeDetails")
+        .cloned()
+        .unwrap_or(Value::Null);
     let message = format!("is {} now", article(to));
-    let done =
-        Item::success(item.key.as_str(), item.input.as_str(), Outcome::Converted, message);
+    let done = Item::success(
+        item.key.as_str(),
+        item.input.as_str(),
+        Outcome::Converted,
+        message,
+    );
     described(done, found).with("was", before)
 }
 
 fn described(item: Item, found: &Found) -> Item {
     let mailbox = Mailbox(&found.row);
-    let identity = mailbox.exchange_guid().or_else(|| mailbox.identity()).map(str::to_owned);
+    let identity = mailbox
+        .exchange_guid()
+        .or_else(|| mailbox.identity())
+        .map(str::to_owned);
     item.identity(identity)
         .with("mailbox", mailbox.primary_smtp_address().map(str::to_owned))
-        .with("mailbox_type", mailbox.recipient_type_details().map(str::to_owned))
+        .with(
+            "mailbox_type",
+            mailbox.recipient_type_details().map(str::to_owned),
+        )
         .raw(found.row.to_value())
 }
 
@@ -363,7 +414,9 @@ fn warnings(to: MailboxType, good: &Good<String>, found: &Found) -> Vec<String> 
         ));
     }
     if to == MailboxType::Regular && found.row.bool("SKUAssigned") == Some(false) {
-        out.push(format!("`{shown}` has no licence: assign one, or it is deleted after 30 days"));
+        out.push(format!(
+            "`{shown}` has no licence: assign one, or it is deleted after 30 days"
+        ));
     }
     out
 }
@@ -381,7 +434,11 @@ async fn size_warning(
     }
     let identity = Identity::new(good.value.as_str()).ok()?;
     // Where the size cannot be read there is the general warning.
-    let reply = tenant.cmdlets.call(&GetMailboxStatistics { identity }.call()).await.ok()?;
+    let reply = tenant
+        .cmdlets
+        .call(&GetMailboxStatistics { identity }.call())
+        .await
+        .ok()?;
     let bytes = MailboxStatistics(reply.rows.first()?).total_bytes()?;
     (bytes > UNLICENSED_BYTES).then(|| {
         format!(

@@ -92,18 +92,24 @@ impl Read for ListQuarantineMessages {
         outcomes: &[Outcome::Found, Outcome::Invalid],
         example: r#"{"sender_addresses": ["phisher@evil.example"], "start_received_time": "2026-07-20 00:00"}"#,
     };
-    const COLUMNS: &'static [&'static str] =
-        &["Received", "Sender", "Recipients", "Subject", "Reason", "Status", "Identity"];
+    const COLUMNS: &'static [&'static str] = &[
+        "Received",
+        "Sender",
+        "Recipients",
+        "Subject",
+        "Reason",
+        "Status",
+        "Identity",
+    ];
     const ROOT: &'static str = "Results";
 
-    async fn read(
-        input: &Input,
-        tenant: &Tenant,
-        rows: &mut dyn Rows,
-    ) -> Result<ReadEnd, Failure> {
+    async fn read(input: &Input, tenant: &Tenant, rows: &mut dyn Rows) -> Result<ReadEnd, Failure> {
         let mut invalid = Vec::new();
         let Some(mut filter) = filter(input, tenant, rows, &mut invalid)? else {
-            return Ok(ReadEnd { items: invalid, ..ReadEnd::default() });
+            return Ok(ReadEnd {
+                items: invalid,
+                ..ReadEnd::default()
+            });
         };
         let mut reading = Reading::new(input.limit, rows);
         let mut stop = reading.first(tenant, &filter).await?;
@@ -115,7 +121,10 @@ impl Read for ListQuarantineMessages {
             reading.pages = 0;
             stop = reading.first(tenant, &filter).await?;
         }
-        let mut end = ReadEnd { items: invalid, ..ReadEnd::default() };
+        let mut end = ReadEnd {
+            items: invalid,
+            ..ReadEnd::default()
+        };
         end.summary = reading.summary(&filter);
         match stop {
             Stop::Enough => {}
@@ -166,7 +175,10 @@ fn filter(
             return Some(Vec::new());
         }
         let sorted = values.sort(address);
-        sorted.warnings.into_iter().for_each(|warning| rows.warn(warning));
+        sorted
+            .warnings
+            .into_iter()
+            .for_each(|warning| rows.warn(warning));
         invalid.extend(sorted.invalid);
         let good: Vec<String> = sorted.good.into_iter().map(|good| good.value).collect();
         (!good.is_empty()).then_some(good)
@@ -243,7 +255,7 @@ impl<'a> Reading<'a> {
     fn new(limit: Option<u64>, rows: &'a mut dyn Rows) -> Self {
         let most = GetQuarantineMessage::MAX_PAGE_SIZE;
         // One more row than wanted tells whether there are more.
-        let wanted = limit.map_or(u64::from(most), |limit| limit.saturating_add(1));
+        let wanted = limit.map_or_else(|| u64::from(most), |limit| limit.saturating_add(1));
         Self {
             rows,
             limit,
@@ -266,7 +278,9 @@ impl<'a> Reading<'a> {
             let page = match page {
                 Ok(page) => page,
                 Err(error) if self.count == 0 => return Err(error.failure()),
-                Err(error) => return Ok(Stop::Broken(Box::new(after(self.count, error.failure())))),
+                Err(error) => {
+                    return Ok(Stop::Broken(Box::new(after(self.count, error.failure()))));
+                }
             };
             self.pages += 1;
             for warning in page.warnings {
@@ -275,7 +289,7 @@ impl<'a> Reading<'a> {
                 }
             }
             for row in &page.rows {
-                if !self.take(&QuarantineMessage(row)) {
+                if !self.take(QuarantineMessage(row)) {
                     return Ok(Stop::Enough);
                 }
             }
@@ -290,7 +304,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Takes a row. False when no more are wanted.
-    fn take(&mut self, message: &QuarantineMessage<'_>) -> bool {
+    fn take(&mut self, message: QuarantineMessage<'_>) -> bool {
         match message.identity() {
             Some(identity) if !self.listed.first(identity) => return true,
             Some(_) => {}
@@ -310,7 +324,8 @@ impl<'a> Reading<'a> {
                 self.recipients.push(Value::String(recipient));
             }
         }
-        self.rows.row(message.row().to_value(), cells(message), context(message))
+        self.rows
+            .row(message.row().to_value(), cells(message), context(message))
     }
 
     /// Proves that the list is whole, with a second reading where it has more than one page.
@@ -318,7 +333,10 @@ impl<'a> Reading<'a> {
         if self.nameless > 0 {
             return Err(incomplete(
                 code::UNREADABLE_ANSWER,
-                format!("{} row(s) have no identity, so the list cannot be proved whole", self.nameless),
+                format!(
+                    "{} row(s) have no identity, so the list cannot be proved whole",
+                    self.nameless
+                ),
             ));
         }
         let listed = std::mem::take(&mut self.listed);
@@ -344,7 +362,11 @@ impl<'a> Reading<'a> {
             return Err(too_long(self.count));
         }
         let moved = second.end();
-        if moved.is_nothing() { Ok(()) } else { Err(self.changed(&moved)) }
+        if moved.is_nothing() {
+            Ok(())
+        } else {
+            Err(self.changed(&moved))
+        }
     }
 
     /// Names what moved, as warnings, and gives the failure that says so.
@@ -353,20 +375,30 @@ impl<'a> Reading<'a> {
         for (identities, what) in [
             (&moved.twice, "came twice"),
             (&moved.arrived, "arrived, or moved to another page,"),
-            (&moved.gone, "expired, was deleted, or moved to another page,"),
+            (
+                &moved.gone,
+                "expired, was deleted, or moved to another page,",
+            ),
         ] {
             for identity in identities.iter().take(NAMED) {
                 let shown = escape::clipped(identity, 120);
-                self.rows.warn(format!("{code}: `{shown}` {what} while the list was being read"));
+                self.rows.warn(format!(
+                    "{code}: `{shown}` {what} while the list was being read"
+                ));
             }
             if identities.len() > NAMED {
                 let more = identities.len() - NAMED;
-                self.rows.warn(format!("{code}: and {more} more row(s) that {what} meanwhile"));
+                self.rows.warn(format!(
+                    "{code}: and {more} more row(s) that {what} meanwhile"
+                ));
             }
         }
         incomplete(
             code,
-            format!("{} row(s) came, went or moved while the list was being read", moved.count()),
+            format!(
+                "{} row(s) came, went or moved while the list was being read",
+                moved.count()
+            ),
         )
         .arg("rows", moved.count())
         .hint("list again; a shorter window makes it less likely to happen again")
@@ -375,17 +407,31 @@ impl<'a> Reading<'a> {
     fn summary(&mut self, filter: &Filter) -> Summary {
         let mut key_fields = Map::new();
         let mut set = |name: &str, value: Value| key_fields.insert(name.to_owned(), value);
-        set("identities", Value::Array(std::mem::take(&mut self.identities)));
-        set("recipient_addresses", Value::Array(std::mem::take(&mut self.recipients)));
+        set(
+            "identities",
+            Value::Array(std::mem::take(&mut self.identities)),
+        );
+        set(
+            "recipient_addresses",
+            Value::Array(std::mem::take(&mut self.recipients)),
+        );
         set("count", json!(self.count));
-        set("start_received_time", json!(dates::show(filter.window.start)));
+        set(
+            "start_received_time",
+            json!(dates::show(filter.window.start)),
+        );
         set("end_received_time", json!(dates::show(filter.window.end)));
-        Summary { table: Table::new("Messages in quarantine", &[]), key_fields }
+        Summary {
+            table: Table::new("Messages in quarantine", &[]),
+            key_fields,
+        }
     }
 }
 
 fn incomplete(code: kernel::Code, message: String) -> Failure {
-    Failure::new(ErrorKind::Incomplete, code, message).status(502).happened(Happened::Refused)
+    Failure::new(ErrorKind::Incomplete, code, message)
+        .status(502)
+        .happened(Happened::Refused)
 }
 
 fn too_long(count: u64) -> Failure {
@@ -399,7 +445,10 @@ fn too_long(count: u64) -> Failure {
 /// A read that broke off after some rows.
 fn after(count: u64, failure: Failure) -> Failure {
     Failure {
-        message: format!("the list breaks off after {count} rows: {}", failure.message),
+        message: format!(
+            "the list breaks off after {count} rows: {}",
+            failure.message
+        ),
         ..failure
     }
 }
@@ -415,7 +464,7 @@ fn unproved(failure: Failure) -> Failure {
     }
 }
 
-fn cells(message: &QuarantineMessage<'_>) -> Vec<String> {
+fn cells(message: QuarantineMessage<'_>) -> Vec<String> {
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     vec![
         message.received().map(dates::show).unwrap_or_default(),
@@ -428,7 +477,7 @@ fn cells(message: &QuarantineMessage<'_>) -> Vec<String> {
     ]
 }
 
-fn context(message: &QuarantineMessage<'_>) -> Map<String, Value> {
+fn context(message: QuarantineMessage<'_>) -> Map<String, Value> {
     let mut out = Map::new();
     let mut set = |name: &str, value: Value| out.insert(name.to_owned(), value);
     set("identity", json!(message.identity()));

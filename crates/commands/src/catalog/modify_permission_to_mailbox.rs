@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step, Tenant,
-    Verdict,
+    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
+    Tenant, Verdict,
     mailbox::{self, Held, Holders, Missed, Names, Permission, find, stops_all},
     values::{Good, Values},
 };
@@ -118,8 +118,11 @@ impl Change for ModifyPermissionToMailbox {
             plan.warnings.append(&mut sorted.warnings);
             plan.warnings.extend(input.auto_mapping_warning(permission));
         }
-        let open: Vec<Good<String>> =
-            sorted.good.into_iter().filter(|good| settled.item(&good.key).is_none()).collect();
+        let open: Vec<Good<String>> = sorted
+            .good
+            .into_iter()
+            .filter(|good| settled.item(&good.key).is_none())
+            .collect();
         if open.is_empty() {
             return Ok(plan);
         }
@@ -149,18 +152,27 @@ impl Change for ModifyPermissionToMailbox {
             };
             // An attempt that the service says changed nothing is none.
             let tried = settled.attempts(&good.key).any(|attempt| {
-                attempt.failure.as_ref().is_none_or(Failure::may_have_taken_effect)
+                attempt
+                    .failure
+                    .as_ref()
+                    .is_none_or(Failure::may_have_taken_effect)
             });
             match (input.action, holders.held(&names)) {
                 (Action::Add, Held::Yes(row)) => {
-                    plan.settled.push(input.there(&good, permission, row, tried));
+                    plan.settled
+                        .push(input.there(&good, permission, row, tried));
                 }
                 (Action::Remove, Held::No) => {
                     plan.settled.push(input.not_there(&good, permission, tried));
                 }
                 (_, held) => {
-                    let doing = Doing { user: good.value.clone(), names, tried };
-                    plan.steps.push(input.step(&good, permission, &doing, &held, settled));
+                    let doing = Doing {
+                        user: good.value.clone(),
+                        names,
+                        tried,
+                    };
+                    plan.steps
+                        .push(input.step(&good, permission, &doing, &held, settled));
                 }
             }
         }
@@ -192,7 +204,11 @@ impl Change for ModifyPermissionToMailbox {
                 if failure.may_have_taken_effect() {
                     // The next look reads the permissions before anything is sent again.
                     let again = open.iter().map(|item| item.key.clone()).collect();
-                    return Applied { again, failure: Some(failure), ..Applied::default() };
+                    return Applied {
+                        again,
+                        failure: Some(failure),
+                        ..Applied::default()
+                    };
                 }
                 Applied::failed(open, failure)
             }
@@ -205,9 +221,10 @@ impl Change for ModifyPermissionToMailbox {
         step: &Step,
         items: &[&Planned],
     ) -> Vec<(String, Verdict)> {
-        let (Ok(doing), Ok(permission)) =
-            (serde_json::from_value::<Doing>(step.action.clone()), input.permission())
-        else {
+        let (Ok(doing), Ok(permission)) = (
+            serde_json::from_value::<Doing>(step.action.clone()),
+            input.permission(),
+        ) else {
             return Vec::new();
         };
         let holders = Holders::read(tenant, permission, input.mailbox.trim()).await;
@@ -252,9 +269,8 @@ impl Input {
 
     fn auto_mapping_warning(&self, permission: Permission) -> Option<String> {
         let applies = permission == Permission::FullAccess && self.action == Action::Add;
-        (self.auto_mapping.is_some() && !applies).then(|| {
-            "`auto_mapping` is for adding full access only and was ignored".to_owned()
-        })
+        (self.auto_mapping.is_some() && !applies)
+            .then(|| "`auto_mapping` is for adding full access only and was ignored".to_owned())
     }
 
     fn step(
@@ -299,7 +315,10 @@ impl Input {
         reply: &Reply,
     ) -> Applied {
         let says = |meaning: &[Warning]| {
-            reply.warnings.iter().any(|warning| meaning.contains(&Warning::classify(warning)))
+            reply
+                .warnings
+                .iter()
+                .any(|warning| meaning.contains(&Warning::classify(warning)))
         };
         let known = open.iter().any(|item| !item.before.is_null());
         if says(&[Warning::NoChange]) && known && !reply.repeated && !doing.tried {
@@ -312,7 +331,11 @@ impl Input {
             .status(409)
             .happened(Happened::Refused);
             let again = open.iter().map(|item| item.key.clone()).collect();
-            return Applied { again, failure: Some(failure), ..Applied::default() };
+            return Applied {
+                again,
+                failure: Some(failure),
+                ..Applied::default()
+            };
         }
         let unchanged = says(&[Warning::AcePresent, Warning::AceMissing, Warning::NoChange]);
         if unchanged && !reply.repeated && !doing.tried {
@@ -326,7 +349,10 @@ impl Input {
                 );
                 self.described(item, permission)
             });
-            return Applied { settled: settled.collect(), ..Applied::default() };
+            return Applied {
+                settled: settled.collect(),
+                ..Applied::default()
+            };
         }
         if doing.names.resolved {
             return Applied::ask_all(step);
@@ -334,8 +360,13 @@ impl Input {
         // One whose names in the rows are not known cannot be found by reading back; the answer is
         // what there is.
         let row = reply.rows.first().map(exchange::Row::to_value);
-        let settled = open.iter().map(|item| self.done(item, permission, row.clone()));
-        Applied { settled: settled.collect(), ..Applied::default() }
+        let settled = open
+            .iter()
+            .map(|item| self.done(item, permission, row.clone()));
+        Applied {
+            settled: settled.collect(),
+            ..Applied::default()
+        }
     }
 
     /// An item that has the permission, at a look.
@@ -397,10 +428,9 @@ impl Input {
     }
 
     fn described(&self, item: Item, permission: Permission) -> Item {
-        item.with("mailbox", self.mailbox.trim()).with("permission", json!(permission)).with(
-            "action",
-            json!(self.action),
-        )
+        item.with("mailbox", self.mailbox.trim())
+            .with("permission", json!(permission))
+            .with("action", json!(self.action))
     }
 }
 
@@ -422,8 +452,8 @@ async fn read_holders(
 fn unreadable(mut plan: Plan, missed: Missed, open: &[Good<String>], settled: &Settled) -> Plan {
     match missed {
         Missed::Refused(failure) => {
-            plan.settled.extend(open.iter().map(|good| {
-                match lost(settled, &good.key) {
+            plan.settled
+                .extend(open.iter().map(|good| match lost(settled, &good.key) {
                     Some(lost) => Item::unknown(good.key.as_str(), good.input.as_str(), lost),
                     None => Item::failed(
                         good.key.as_str(),
@@ -431,8 +461,7 @@ fn unreadable(mut plan: Plan, missed: Missed, open: &[Good<String>], settled: &S
                         Outcome::Rejected,
                         (*failure).clone(),
                     ),
-                }
-            }));
+                }));
             plan
         }
         Missed::Unread(failure) => {
@@ -457,13 +486,11 @@ fn lost<'a>(settled: &'a Settled, key: &'a str) -> Option<&'a Failure> {
 /// A user about whom the question had no answer.
 fn unread(good: &Good<String>, failure: &Failure, settled: &Settled) -> Item {
     let (key, input) = (good.key.as_str(), good.input.as_str());
-    match lost(settled, key) {
-        Some(lost) => Item::unknown(key, input, lost),
-        None => {
-            let failure = failure.clone().happened(Happened::NotSent);
-            Item::failed(key, input, Outcome::NotAttempted, failure)
-        }
+    if let Some(lost) = lost(settled, key) {
+        return Item::unknown(key, input, lost);
     }
+    let failure = failure.clone().happened(Happened::NotSent);
+    Item::failed(key, input, Outcome::NotAttempted, failure)
 }
 
 fn waiting(message: String) -> Verdict {

@@ -59,13 +59,22 @@ impl Read for TestConnection {
     const COLUMNS: &'static [&'static str] = &["Check", "Result", "Detail"];
 
     async fn read(_: &Input, tenant: &Tenant, rows: &mut dyn Rows) -> Result<ReadEnd, Failure> {
-        let mut report = Report { rows, token: false, exchange: false, compliance: false, allowed: Vec::new() };
+        let mut report = Report {
+            rows,
+            token: false,
+            exchange: false,
+            compliance: false,
+            allowed: Vec::new(),
+        };
         let worked = run(tenant, &mut report).await;
         let name = tenant.connection.tenant();
         let item = match worked {
-            Ok(()) => {
-                Item::success("connection", name, Outcome::Found, "token and Exchange work")
-            }
+            Ok(()) => Item::success(
+                "connection",
+                name,
+                Outcome::Found,
+                "token and Exchange work",
+            ),
             Err(failure) => Item::failed("connection", name, Outcome::Rejected, failure),
         };
         Ok(ReadEnd {
@@ -107,7 +116,12 @@ async fn run(tenant: &Tenant, report: &mut Report<'_>) -> Result<(), Failure> {
         }
     };
     for definition in crate::catalog::all() {
-        report.command(&definition.meta, cmdlets.as_ref(), searches.as_ref(), &reasons);
+        report.command(
+            &definition.meta,
+            cmdlets.as_ref(),
+            searches.as_ref(),
+            &reasons,
+        );
     }
     reach
 }
@@ -115,7 +129,11 @@ async fn run(tenant: &Tenant, report: &mut Report<'_>) -> Result<(), Failure> {
 /// The cheapest read that the least of the roles may do.
 async fn exchange_reach(tenant: &Tenant, report: &mut Report<'_>) -> Result<(), Failure> {
     let begin = tenant.clock.elapsed();
-    let probe = GetTenantAllowBlockListItems { list_type: ListType::Sender, action: None, entry: None };
+    let probe = GetTenantAllowBlockListItems {
+        list_type: ListType::Sender,
+        action: None,
+        entry: None,
+    };
     let call = probe.call().selecting(&["Identity"]).page_size(1);
     let answer = tenant.cmdlets.pages(call).next().await;
     let took = tenant.clock.elapsed().saturating_sub(begin);
@@ -126,10 +144,10 @@ async fn exchange_reach(tenant: &Tenant, report: &mut Report<'_>) -> Result<(), 
             let issuer = tenant.connection.certificate_issuer();
             let mut detail = format!("answers in {} ms", took.as_millis());
             if let Some(proxy) = &proxy {
-                detail.push_str(&format!(", through proxy {proxy}"));
+                detail = format!("{detail}, through proxy {proxy}");
             }
             if let Some(issuer) = &issuer {
-                detail.push_str(&format!(", certificate issued by {issuer}"));
+                detail = format!("{detail}, certificate issued by {issuer}");
             }
             report.passed(
                 "exchange",
@@ -191,7 +209,11 @@ async fn granted(
                 "the cmdlets that the roles grant in {title} could not be read: {}",
                 escape::line(&failure.message)
             ));
-            let place = if service == Service::Exchange { "exchange" } else { "compliance" };
+            let place = if service == Service::Exchange {
+                "exchange"
+            } else {
+                "compliance"
+            };
             reasons.insert(place, failure.message);
             None
         }
@@ -271,15 +293,26 @@ impl Report<'_> {
         };
         let Some(ends) = ends else {
             let detail = "when it ends is not known: only a certificate says so itself";
-            self.row("credential", "unknown", detail, json!({ "credential_ends": null }));
+            self.row(
+                "credential",
+                "unknown",
+                detail,
+                json!({ "credential_ends": null }),
+            );
             return;
         };
         let shown = dates::show(ends);
         let left = ends.duration_since(tenant.clock.now());
         if left < SignedDuration::from_hours(24 * SOON_DAYS) {
-            self.rows.warn(format!("the credential of this connection ends {shown}: renew it in time"));
+            self.rows.warn(format!(
+                "the credential of this connection ends {shown}: renew it in time"
+            ));
         }
-        self.passed("credential", &format!("ends {shown}"), json!({ "credential_ends": shown }));
+        self.passed(
+            "credential",
+            &format!("ends {shown}"),
+            json!({ "credential_ends": shown }),
+        );
     }
 
     /// Whether the granted roles allow a command.
@@ -297,7 +330,11 @@ impl Report<'_> {
         let check = format!("command {}", meta.id);
         let Some(granted) = granted else {
             let why = reasons.get(place).cloned().unwrap_or_default();
-            let result = if place == "compliance" && !self.compliance { "not allowed" } else { "unknown" };
+            let result = if place == "compliance" && !self.compliance {
+                "not allowed"
+            } else {
+                "unknown"
+            };
             let more = json!({ "command": meta.id, "allowed": (result == "not allowed").then_some(false) });
             self.row(&check, result, &why, more);
             return;
@@ -310,7 +347,12 @@ impl Report<'_> {
             .collect();
         if missing.is_empty() {
             self.allowed.push(meta.id);
-            self.row(&check, "allowed", "", json!({ "command": meta.id, "allowed": true }));
+            self.row(
+                &check,
+                "allowed",
+                "",
+                json!({ "command": meta.id, "allowed": true }),
+            );
             return;
         }
         let detail = format!(
@@ -332,7 +374,10 @@ impl Report<'_> {
         key_fields.insert("exchange".to_owned(), json!(self.exchange));
         key_fields.insert("compliance".to_owned(), json!(self.compliance));
         key_fields.insert("allowed_commands".to_owned(), json!(self.allowed));
-        Summary { table: Table::new("Test of the connection", &[]), key_fields }
+        Summary {
+            table: Table::new("Test of the connection", &[]),
+            key_fields,
+        }
     }
 }
 
@@ -357,7 +402,9 @@ mod tests {
             Ok(granted.iter().map(|name| (*name).to_owned()).collect());
         let tenant = cmdlets.tenant_with(Arc::new(connection), Arc::new(NoSearch(search)));
         let mut taken = Taken::default();
-        let end = TestConnection::read(&Input {}, &tenant, &mut taken).await.unwrap();
+        let end = TestConnection::read(&Input {}, &tenant, &mut taken)
+            .await
+            .unwrap();
         (end, taken, cmdlets)
     }
 
@@ -366,34 +413,62 @@ mod tests {
     }
 
     fn denied() -> Failure {
-        Failure::new(ErrorKind::PermissionDenied, code::APP_ONLY_NOT_SUPPORTED, "not for apps")
-            .hint("sign a user in")
+        Failure::new(
+            ErrorKind::PermissionDenied,
+            code::APP_ONLY_NOT_SUPPORTED,
+            "not for apps",
+        )
+        .hint("sign a user in")
     }
 
     #[tokio::test]
     async fn compliance_is_a_warning_and_its_commands_are_not_allowed() {
         let granted = ["get-quarantinemessage", "Get-TenantAllowBlockListItems"];
-        let (end, taken, _) =
-            test(FakeConnection::default(), Some(denied()), &granted, || fake::rows([])).await;
+        let (end, taken, _) = test(FakeConnection::default(), Some(denied()), &granted, || {
+            fake::rows([])
+        })
+        .await;
         assert!(end.complete && end.items[0].outcome == Outcome::Found);
         assert_eq!(result(&taken, "token")["result"], "passed");
         assert_eq!(result(&taken, "exchange")["result"], "passed");
-        assert_eq!(result(&taken, "compliance")["code"], "app_only_not_supported");
-        assert!(taken.warnings.iter().any(|w| w.contains("sign a user in")), "{:?}", taken.warnings);
-        assert_eq!(result(&taken, "command list-quarantine-messages")["allowed"], true);
+        assert_eq!(
+            result(&taken, "compliance")["code"],
+            "app_only_not_supported"
+        );
+        assert!(
+            taken.warnings.iter().any(|w| w.contains("sign a user in")),
+            "{:?}",
+            taken.warnings
+        );
+        assert_eq!(
+            result(&taken, "command list-quarantine-messages")["allowed"],
+            true
+        );
         let release = result(&taken, "command release-quarantine-messages");
-        assert_eq!((&release["allowed"], &release["role"]), (&json!(false), &json!("Quarantine")));
+        assert_eq!(
+            (&release["allowed"], &release["role"]),
+            (&json!(false), &json!("Quarantine"))
+        );
         assert_eq!(end.summary.key_fields["compliance"], false);
-        let allowed = end.summary.key_fields["allowed_commands"].as_array().unwrap();
+        let allowed = end.summary.key_fields["allowed_commands"]
+            .as_array()
+            .unwrap();
         assert!(allowed.contains(&json!("test-connection")), "{allowed:?}");
-        let commands = taken.raw.iter().filter(|row| row["command"].is_string()).count();
+        let commands = taken
+            .raw
+            .iter()
+            .filter(|row| row["command"].is_string())
+            .count();
         assert_eq!(commands, crate::catalog::all().len());
     }
 
     #[tokio::test]
     async fn without_a_token_nothing_else_is_tried() {
         let refused = Failure::new(ErrorKind::AuthenticationFailed, code::WRONG_PASSWORD, "no");
-        let connection = FakeConnection { refused: Some(refused), ..FakeConnection::default() };
+        let connection = FakeConnection {
+            refused: Some(refused),
+            ..FakeConnection::default()
+        };
         let (end, taken, cmdlets) = test(connection, None, &[], || fake::rows([])).await;
         assert!(!end.complete && cmdlets.names().is_empty());
         assert_eq!(end.items[0].code(), Some(&code::WRONG_PASSWORD));
@@ -420,7 +495,10 @@ mod tests {
     async fn a_credential_that_ends_soon_is_warned_about() {
         for (days, warned) in [(5, true), (300, false)] {
             let ends = fake::now() + SignedDuration::from_hours(24 * days);
-            let connection = FakeConnection { ends: Some(ends), ..FakeConnection::default() };
+            let connection = FakeConnection {
+                ends: Some(ends),
+                ..FakeConnection::default()
+            };
             let (_, taken, _) = test(connection, None, &[], || fake::rows([])).await;
             let found = taken.warnings.iter().any(|w| w.contains("renew"));
             assert_eq!(found, warned, "{days}: {:?}", taken.warnings);

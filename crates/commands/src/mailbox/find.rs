@@ -49,7 +49,10 @@ pub fn stops_all(failure: &Failure) -> bool {
 /// Reads the mailbox of that identity and makes sure that it is the one asked for.
 pub async fn find(tenant: &Tenant, identity: &str) -> Result<Found, Missed> {
     let asked = Identity::new(identity).map_err(|failure| Missed::Refused(Box::new(failure)))?;
-    let reply = tenant.cmdlets.call(&GetMailbox { identity: asked }.call()).await;
+    let reply = tenant
+        .cmdlets
+        .call(&GetMailbox { identity: asked }.call())
+        .await;
     let rows = match reply {
         Ok(reply) => reply.rows,
         Err(error) => {
@@ -101,7 +104,9 @@ fn wrong(message: String) -> Failure {
 /// Whether a mailbox is certainly another than the one asked for. Names of other forms than address
 /// and GUID are matched by rules of the service's own.
 fn is_another(identity: &str, names: &Names) -> bool {
-    let Ok(parsed) = MailboxIdentity::parse(identity.trim()) else { return false };
+    let Ok(parsed) = MailboxIdentity::parse(identity.trim()) else {
+        return false;
+    };
     let comparable = |name: &&String| match parsed.form() {
         MailboxForm::Address => name.contains('@'),
         MailboxForm::Guid => name.len() == 36 && !name.contains('@'),
@@ -123,16 +128,28 @@ mod tests {
         let two = json!({"PrimarySmtpAddress": "b@x.example"});
         for (asked, rows, good) in [
             ("A@x.example", vec![one.clone()], true),
-            ("4C8B1EB4-4f1e-4ccf-8372-a2a784a67245", vec![one.clone()], true),
+            (
+                "4C8B1EB4-4f1e-4ccf-8372-a2a784a67245",
+                vec![one.clone()],
+                true,
+            ),
             ("some alias", vec![one.clone()], true),
             ("a@x.example", vec![two.clone()], false),
-            ("4c8b1eb4-4f1e-4ccf-8372-a2a784a67246", vec![one.clone()], false),
+            (
+                "4c8b1eb4-4f1e-4ccf-8372-a2a784a67246",
+                vec![one.clone()],
+                false,
+            ),
             ("a@x.example", vec![one.clone(), two.clone()], false),
             ("a@x.example", vec![], false),
             (" ", vec![one.clone()], false),
         ] {
             let cmdlets = FakeCmdlets::new(move |_| fake::rows(rows.clone()));
-            assert_eq!(find(&cmdlets.tenant(), asked).await.is_ok(), good, "{asked}");
+            assert_eq!(
+                find(&cmdlets.tenant(), asked).await.is_ok(),
+                good,
+                "{asked}"
+            );
         }
     }
 

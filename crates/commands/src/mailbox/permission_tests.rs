@@ -8,11 +8,15 @@ use crate::{
     fake::{self, FakeCmdlets},
 };
 
-const PRESENT: &str = "The appropriate access control entry is already present on the object \"x\".";
-const MISSING: &str = "Can't remove the access control entry because the ACE doesn't exist on the object.";
+const PRESENT: &str =
+    "The appropriate access control entry is already present on the object \"x\".";
+const MISSING: &str =
+    "Can't remove the access control entry because the ACE doesn't exist on the object.";
 
 fn given(value: Value) -> Input {
-    let Value::Object(map) = value else { panic!("an object") };
+    let Value::Object(map) = value else {
+        panic!("an object")
+    };
     serde_json::from_value(definition().check(&map).unwrap().input()).unwrap()
 }
 
@@ -52,7 +56,9 @@ async fn run(given: &Input, cmdlets: &Arc<FakeCmdlets>) -> (Vec<Item>, Vec<Strin
     let tenant = cmdlets.tenant();
     let (mut settled, mut warnings) = (Settled::default(), Vec::new());
     for _ in 0..5 {
-        let plan = ModifyPermissionToMailbox::look(given, &tenant, &settled).await.unwrap();
+        let plan = ModifyPermissionToMailbox::look(given, &tenant, &settled)
+            .await
+            .unwrap();
         settled.items.extend(plan.settled);
         warnings.extend(plan.warnings);
         if plan.steps.is_empty() {
@@ -80,7 +86,11 @@ async fn run(given: &Input, cmdlets: &Arc<FakeCmdlets>) -> (Vec<Item>, Vec<Strin
             };
             settled.items.extend(applied.settled);
             settled.items.extend(item);
-            settled.history.push(History { step, failure: applied.failure, made: Value::Null });
+            settled.history.push(History {
+                step,
+                failure: applied.failure,
+                made: Value::Null,
+            });
         }
     }
     warnings.extend(settled.items.iter().flat_map(|item| item.warnings.clone()));
@@ -88,15 +98,30 @@ async fn run(given: &Input, cmdlets: &Arc<FakeCmdlets>) -> (Vec<Item>, Vec<Strin
 }
 
 fn outcome(items: &[Item], input: &str) -> Outcome {
-    items.iter().find(|item| item.input == input).unwrap().outcome
+    items
+        .iter()
+        .find(|item| item.input == input)
+        .unwrap()
+        .outcome
 }
 
 fn sent(cmdlets: &FakeCmdlets) -> Vec<Call> {
-    cmdlets.calls.lock().unwrap().iter().filter(|call| call.changes).cloned().collect()
+    cmdlets
+        .calls
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|call| call.changes)
+        .cloned()
+        .collect()
 }
 
 fn grants(call: &Call, holders: &mut Vec<String>) -> fake::Answer {
-    let who = call.parameters.get("User").or(call.parameters.get("Trustee")).unwrap();
+    let who = call
+        .parameters
+        .get("User")
+        .or_else(|| call.parameters.get("Trustee"))
+        .unwrap();
     let who = who.as_str().unwrap().to_owned();
     if call.cmdlet.starts_with("Remove") {
         holders.retain(|holder| *holder != who);
@@ -109,7 +134,8 @@ fn grants(call: &Call, holders: &mut Vec<String>) -> fake::Answer {
 #[tokio::test]
 async fn full_access_is_the_default_and_is_read_back() {
     let cmdlets = tenant(grants);
-    let input = given(json!({"user_identities": ["new@x.example", "OLD@x.example"], "mailbox": "box"}));
+    let input =
+        given(json!({"user_identities": ["new@x.example", "OLD@x.example"], "mailbox": "box"}));
     let (items, _) = run(&input, &cmdlets).await;
     assert_eq!(outcome(&items, "new@x.example"), Outcome::Granted);
     assert_eq!(outcome(&items, "OLD@x.example"), Outcome::AlreadySo);
@@ -125,9 +151,21 @@ async fn full_access_is_the_default_and_is_read_back() {
 #[tokio::test]
 async fn each_permission_takes_its_own_way() {
     for (permission, add, remove) in [
-        ("Full Access", "Add-MailboxPermission", "Remove-MailboxPermission"),
-        ("delete_item", "Add-MailboxPermission", "Remove-MailboxPermission"),
-        ("Send As", "Add-RecipientPermission", "Remove-RecipientPermission"),
+        (
+            "Full Access",
+            "Add-MailboxPermission",
+            "Remove-MailboxPermission",
+        ),
+        (
+            "delete_item",
+            "Add-MailboxPermission",
+            "Remove-MailboxPermission",
+        ),
+        (
+            "Send As",
+            "Add-RecipientPermission",
+            "Remove-RecipientPermission",
+        ),
         ("SendOnBehalf", "Set-Mailbox", "Set-Mailbox"),
     ] {
         for (action, who, cmdlet) in [("add", "group", add), ("remove", "group", remove)] {
@@ -136,7 +174,10 @@ async fn each_permission_takes_its_own_way() {
                 "user_identities": [who], "mailbox": "box", "permission": permission, "action": action
             }));
             let (items, _) = run(&input, &cmdlets).await;
-            assert!(items[0].outcome.is_success(), "{permission} {action}: {items:?}");
+            assert!(
+                items[0].outcome.is_success(),
+                "{permission} {action}: {items:?}"
+            );
             assert_eq!(sent(&cmdlets)[0].cmdlet, cmdlet, "{permission} {action}");
         }
     }
@@ -149,12 +190,19 @@ async fn a_warning_on_success_is_already_so() {
         let input = given(json!({
             "user_identities": ["group"], "mailbox": "box", "permission": "send_as", "action": action
         }));
-        assert_eq!(run(&input, &cmdlets).await.0[0].outcome, Outcome::AlreadySo, "{action}");
+        assert_eq!(
+            run(&input, &cmdlets).await.0[0].outcome,
+            Outcome::AlreadySo,
+            "{action}"
+        );
     }
     // After a repeat within the client the warning is about our own first send.
     let cmdlets = tenant(|call, holders| {
         grants(call, holders)?;
-        fake::warned(PRESENT).map(|reply| Reply { repeated: true, ..reply })
+        fake::warned(PRESENT).map(|reply| Reply {
+            repeated: true,
+            ..reply
+        })
     });
     let input = given(json!({"user_identities": ["new@x.example"], "mailbox": "box"}));
     assert_eq!(run(&input, &cmdlets).await.0[0].outcome, Outcome::Granted);
@@ -167,7 +215,11 @@ async fn what_does_not_show_is_pending_never_done() {
         let input = given(json!({
             "user_identities": [user], "mailbox": "box", "permission": "full_access", "action": action
         }));
-        assert_eq!(run(&input, &cmdlets).await.0[0].outcome, Outcome::Pending, "{action}");
+        assert_eq!(
+            run(&input, &cmdlets).await.0[0].outcome,
+            Outcome::Pending,
+            "{action}"
+        );
     }
 }
 
@@ -180,11 +232,18 @@ async fn a_lost_answer_is_looked_at_before_anything_is_sent_again() {
             if arrived || !lost {
                 grants(call, holders)?;
             }
-            if lost { Err(fake::lost()) } else { fake::rows([]) }
+            if lost {
+                Err(fake::lost())
+            } else {
+                fake::rows([])
+            }
         });
         let input = given(json!({"user_identities": ["new@x.example"], "mailbox": "box"}));
         let (items, _) = run(&input, &cmdlets).await;
-        assert_eq!((items[0].outcome, sent(&cmdlets).len()), (Outcome::Granted, calls));
+        assert_eq!(
+            (items[0].outcome, sent(&cmdlets).len()),
+            (Outcome::Granted, calls)
+        );
     }
 }
 
@@ -193,7 +252,10 @@ async fn unknown_mailboxes_and_users_are_named() {
     let cmdlets = tenant(|_, _| Err(fake::not_found()));
     let input = given(json!({"user_identities": ["a@x.example"], "mailbox": "nobody"}));
     let (items, _) = run(&input, &cmdlets).await;
-    assert_eq!((items[0].outcome, items[0].kind()), (Outcome::Rejected, Some(ErrorKind::NotFound)));
+    assert_eq!(
+        (items[0].outcome, items[0].kind()),
+        (Outcome::Rejected, Some(ErrorKind::NotFound))
+    );
     assert!(sent(&cmdlets).is_empty());
     let input = given(json!({"user_identities": ["nobody", "*"], "mailbox": "box"}));
     let (items, _) = run(&input, &cmdlets).await;
@@ -209,7 +271,10 @@ async fn what_is_taken_away_is_named_and_auto_mapping_is_for_full_access() {
     else {
         unreachable!()
     };
-    assert_eq!(definition().check(&bare).err().unwrap().code, code::MISSING_PARAMETER);
+    assert_eq!(
+        definition().check(&bare).err().unwrap().code,
+        code::MISSING_PARAMETER
+    );
     let mapped = json!({
         "user_identities": ["old@x.example"], "mailbox": "box", "permission": "send_as",
         "auto_mapping": "False"
@@ -219,11 +284,19 @@ async fn what_is_taken_away_is_named_and_auto_mapping_is_for_full_access() {
     let mut full = mapped;
     full["permission"] = json!("full_access");
     let (items, _) = run(&given(full), &cmdlets).await;
-    assert!(items[0].message.contains("remove the permission and add it again"), "{items:?}");
+    assert!(
+        items[0]
+            .message
+            .contains("remove the permission and add it again"),
+        "{items:?}"
+    );
     let Value::Object(shared) =
         json!({"user_identities": ["a"], "mailbox": "box", "permission": "Shared"})
     else {
         unreachable!()
     };
-    assert_eq!(definition().check(&shared).err().unwrap().code, code::UNKNOWN_VALUE);
+    assert_eq!(
+        definition().check(&shared).err().unwrap().code,
+        code::UNKNOWN_VALUE
+    );
 }

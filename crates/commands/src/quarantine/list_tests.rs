@@ -16,21 +16,31 @@ fn number(call: &Call, name: &str) -> usize {
 /// The page of a call out of a list.
 fn page(call: &Call, list: &[usize]) -> Answer {
     let (page, size) = (number(call, "Page"), number(call, "PageSize"));
-    fake::rows(list.iter().skip((page - 1) * size).take(size).map(|number| {
-        json!({
-            "Identity": identity(*number), "SenderAddress": "a@evil.example",
-            "RecipientAddress": ["B@northwind.example"], "Subject": "s"
-        })
-    }))
+    fake::rows(
+        list.iter()
+            .skip((page - 1) * size)
+            .take(size)
+            .map(|number| {
+                json!({
+                    "Identity": identity(*number), "SenderAddress": "a@evil.example",
+                    "RecipientAddress": ["B@northwind.example"], "Subject": "s"
+                })
+            }),
+    )
 }
 
 fn input(value: Value) -> Input {
-    let Value::Object(map) = value else { panic!("an object") };
+    let Value::Object(map) = value else {
+        panic!("an object")
+    };
     let checked = definition().check(&map).map(|checked| checked.input());
     serde_json::from_value(checked.unwrap()).unwrap()
 }
 
-async fn list(cmdlets: &std::sync::Arc<FakeCmdlets>, given: Value) -> (Result<ReadEnd, Failure>, Taken) {
+async fn list(
+    cmdlets: &std::sync::Arc<FakeCmdlets>,
+    given: Value,
+) -> (Result<ReadEnd, Failure>, Taken) {
     let mut taken = Taken::default();
     let end = ListQuarantineMessages::read(&input(given), &cmdlets.tenant(), &mut taken).await;
     (end, taken)
@@ -51,9 +61,13 @@ async fn many_pages_are_read_ahead_and_confirmed_by_identities_alone() {
     assert!(ids.len() <= 21 + 16, "{} reads", ids.len());
     assert!(ids.iter().all(|call| call.select == ["Identity"]));
     assert!(cmdlets.most.load(Ordering::SeqCst) >= 8);
-    assert!(calls.iter().all(|call| call.parameters["StartReceivedDate"].is_string()
-        && call.parameters["EndReceivedDate"].is_string()
-        && !call.parameters.contains_key("EntityType")));
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.parameters["StartReceivedDate"].is_string()
+                && call.parameters["EndReceivedDate"].is_string()
+                && !call.parameters.contains_key("EntityType"))
+    );
 }
 
 #[tokio::test]
@@ -64,8 +78,14 @@ async fn one_short_page_is_one_read() {
     assert!(end.complete);
     assert_eq!((taken.raw.len(), cmdlets.names().len()), (3, 1));
     assert_eq!(end.summary.key_fields["count"], 3);
-    assert_eq!(end.summary.key_fields["recipient_addresses"], json!(["B@northwind.example"]));
-    assert_eq!(end.summary.key_fields["start_received_time"], "2026-07-15T12:00:00Z");
+    assert_eq!(
+        end.summary.key_fields["recipient_addresses"],
+        json!(["B@northwind.example"])
+    );
+    assert_eq!(
+        end.summary.key_fields["start_received_time"],
+        "2026-07-15T12:00:00Z"
+    );
 }
 
 #[tokio::test]
@@ -94,7 +114,10 @@ async fn a_row_that_arrives_comes_twice_and_is_given_once() {
         page(call, &all)
     });
     let (end, taken) = list(&cmdlets, json!({})).await;
-    assert_eq!(end.unwrap().incomplete.unwrap().code, code::CHANGED_WHILE_READING);
+    assert_eq!(
+        end.unwrap().incomplete.unwrap().code,
+        code::CHANGED_WHILE_READING
+    );
     assert_eq!(taken.raw.len(), 1_500);
     let named = |number| taken.warnings.iter().any(|w| w.contains(&identity(number)));
     assert!(named(999) && named(9_999), "{:?}", taken.warnings);
@@ -119,6 +142,17 @@ async fn a_read_that_breaks_says_so_whichever_pass_it_is() {
     assert!(list(&cmdlets, json!({})).await.0.is_err());
 }
 
+/// Counts rows and keeps none.
+struct Count(u64);
+
+impl Rows for Count {
+    fn row(&mut self, _: Value, _: Vec<String>, _: Map<String, Value>) -> bool {
+        self.0 += 1;
+        true
+    }
+    fn warn(&mut self, _: String) {}
+}
+
 #[tokio::test]
 async fn a_list_that_fills_the_last_page_is_not_whole() {
     let cmdlets = FakeCmdlets::new(|call| {
@@ -126,14 +160,6 @@ async fn a_list_that_fills_the_last_page_is_not_whole() {
         let first = (number(call, "Page") - 1) * 1000;
         fake::rows((first..first + 1000).map(|number| json!({"Identity": identity(number)})))
     });
-    struct Count(u64);
-    impl Rows for Count {
-        fn row(&mut self, _: Value, _: Vec<String>, _: Map<String, Value>) -> bool {
-            self.0 += 1;
-            true
-        }
-        fn warn(&mut self, _: String) {}
-    }
     let mut count = Count(0);
     let end = ListQuarantineMessages::read(&input(json!({})), &cmdlets.tenant(), &mut count)
         .await
@@ -149,7 +175,11 @@ async fn a_limit_stops_early_and_is_no_failure() {
     let end = end.unwrap();
     assert!(!end.complete && end.incomplete.is_none());
     assert_eq!((taken.raw.len(), cmdlets.names().len()), (3, 1));
-    let (end, taken) = list(&FakeCmdlets::new(|call| page(call, &[1, 2])), json!({"limit": 2})).await;
+    let (end, taken) = list(
+        &FakeCmdlets::new(|call| page(call, &[1, 2])),
+        json!({"limit": 2}),
+    )
+    .await;
     assert!(end.unwrap().complete, "nothing was left out");
     assert_eq!(taken.raw.len(), 2);
 }
@@ -158,12 +188,27 @@ async fn a_limit_stops_early_and_is_no_failure() {
 async fn a_message_id_is_sent_as_given_then_with_brackets() {
     let cmdlets = FakeCmdlets::new(|call| {
         let id = call.parameters["MessageId"].as_str().unwrap();
-        page(call, if id == "<\"a b\"@x.example>" { &[1] } else { &[] })
+        page(
+            call,
+            if id == "<\"a b\"@x.example>" {
+                &[1]
+            } else {
+                &[]
+            },
+        )
     });
-    let (end, taken) = list(&cmdlets, json!({"internet_message_id": "\"a b\"@x.example"})).await;
+    let (end, taken) = list(
+        &cmdlets,
+        json!({"internet_message_id": "\"a b\"@x.example"}),
+    )
+    .await;
     assert!(end.unwrap().complete);
     assert_eq!((taken.raw.len(), cmdlets.names().len()), (1, 2));
-    let (end, _) = list(&cmdlets, json!({"internet_message_id": "<other@x.example>"})).await;
+    let (end, _) = list(
+        &cmdlets,
+        json!({"internet_message_id": "<other@x.example>"}),
+    )
+    .await;
     assert!(end.unwrap().complete);
     assert_eq!(cmdlets.names().len(), 3, "brackets are not put on twice");
 }
@@ -173,11 +218,18 @@ async fn bad_addresses_never_widen_the_list() {
     let cmdlets = FakeCmdlets::new(|call| page(call, &[1]));
     let (end, taken) = list(&cmdlets, json!({"sender_addresses": ["evil.example"]})).await;
     let end = end.unwrap();
-    assert_eq!((end.items.len(), taken.raw.len(), cmdlets.names().len()), (1, 0, 0));
+    assert_eq!(
+        (end.items.len(), taken.raw.len(), cmdlets.names().len()),
+        (1, 0, 0)
+    );
     assert_eq!(end.items[0].outcome, Outcome::Invalid);
-    let given = json!({"sender_addresses": ["evil.example", "a[@]evil[.]example", "A@evil.example"]});
+    let given =
+        json!({"sender_addresses": ["evil.example", "a[@]evil[.]example", "A@evil.example"]});
     let (end, taken) = list(&cmdlets, given).await;
     assert_eq!((end.unwrap().items.len(), taken.raw.len()), (1, 1));
-    assert_eq!(cmdlets.calls.lock().unwrap()[0].parameters["SenderAddress"], json!(["a@evil.example"]));
+    assert_eq!(
+        cmdlets.calls.lock().unwrap()[0].parameters["SenderAddress"],
+        json!(["a@evil.example"])
+    );
     assert_eq!(taken.warnings.len(), 2, "{:?}", taken.warnings);
 }

@@ -35,9 +35,15 @@ impl Message {
         let text = |text: Option<&str>| text.map(str::to_owned);
         Self {
             recipients: message.recipients(),
-            served: message.released_users().iter().map(|user| user.to_lowercase()).collect(),
+            served: message
+                .released_users()
+                .iter()
+                .map(|user| user.to_lowercase())
+                .collect(),
             released: message.released() == Some(true)
-                || status.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("RELEASED")),
+                || status
+                    .as_deref()
+                    .is_some_and(|word| word.eq_ignore_ascii_case("RELEASED")),
             status,
             caught_as: message
                 .quarantine_types()
@@ -58,14 +64,12 @@ impl Message {
 
     /// Whether all of these, or all original recipients where none is named, have it.
     pub fn is_with(&self, recipients: Option<&[String]>) -> bool {
-        match recipients {
-            Some(named) => named.iter().all(|recipient| self.has(recipient)),
-            None => {
-                let all = !self.recipients.is_empty()
-                    && self.recipients.iter().all(|recipient| self.has(recipient));
-                self.released || all
-            }
+        if let Some(named) = recipients {
+            return named.iter().all(|recipient| self.has(recipient));
         }
+        let all = !self.recipients.is_empty()
+            && self.recipients.iter().all(|recipient| self.has(recipient));
+        self.released || all
     }
 
     /// A file, not mail.
@@ -90,7 +94,9 @@ impl Message {
     }
 
     fn is(&self, kind: &str) -> bool {
-        self.caught_as.split(',').any(|one| one.trim().eq_ignore_ascii_case(kind))
+        self.caught_as
+            .split(',')
+            .any(|one| one.trim().eq_ignore_ascii_case(kind))
     }
 }
 
@@ -104,7 +110,9 @@ pub async fn look_up(tenant: &Tenant, identity: &str) -> Result<Option<Row>, Fai
         Err(error) => return Err(error.failure()),
     };
     let mut rows = rows.into_iter();
-    let Some(row) = rows.next() else { return Ok(None) };
+    let Some(row) = rows.next() else {
+        return Ok(None);
+    };
     let same = QuarantineMessage(&row)
         .identity()
         .is_some_and(|found| found.eq_ignore_ascii_case(identity));
