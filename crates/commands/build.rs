@@ -1,30 +1,40 @@
 //! Lists the folder of commands, so that a new command is one new file.
 
-use std::{env, error::Error, fs, path::Path};
+use std::{error::Error, fmt::Write, fs, path::Path};
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo hands a build script its folders in the environment"
+)]
+fn folder(variable: &str) -> Result<String, std::env::VarError> {
+    std::env::var(variable)
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = env::var("CARGO_MANIFEST_DIR")?;
-    let folder = Path::new(&root).join("src/catalog");
     println!("cargo::rerun-if-changed=src/catalog");
-    let mut names: Vec<String> = fs::read_dir(&folder)?
+    let catalog = Path::new(&folder("CARGO_MANIFEST_DIR")?).join("src/catalog");
+    let mut names: Vec<String> = fs::read_dir(&catalog)?
         .filter_map(Result::ok)
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter_map(|name| name.strip_suffix(".rs").map(str::to_owned))
         .filter(|name| name != "mod")
         .collect();
     names.sort();
-    let mut out = String::new();
-    for name in &names {
-        let path = folder.join(format!("{name}.rs"));
-        out.push_str(&format!("#[path = {path:?}]\npub mod {name};\n"));
-    }
-    out.push_str(
-        "\n/// Every command, by id.\npub fn all() -> Vec<crate::Definition> {\n    vec![\n",
+    let mut modules = String::new();
+    let mut list = String::from(
+        "/// Every command, by id.\npub fn all() -> Vec<crate::Definition> {\n    vec![\n",
     );
     for name in &names {
-        out.push_str(&format!("        {name}::definition(),\n"));
+        let path = catalog.join(format!("{name}.rs")).display().to_string();
+        writeln!(
+            modules,
+            "#[path = \"{}\"]\npub mod {name};",
+            path.escape_default()
+        )?;
+        writeln!(list, "        {name}::definition(),")?;
     }
-    out.push_str("    ]\n}\n");
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("catalog.rs"), out)?;
+    list.push_str("    ]\n}\n");
+    let out = Path::new(&folder("OUT_DIR")?).join("catalog.rs");
+    fs::write(out, format!("{modules}\n{list}"))?;
     Ok(())
 }

@@ -54,7 +54,9 @@ impl Read for GetComplianceContentSearchStatus {
         rows: &mut dyn Rows,
     ) -> Result<ReadEnd, Failure> {
         let sorted = search::names(&input.search_names);
-        sorted.warnings.into_iter().for_each(|warning| rows.warn(warning));
+        for warning in sorted.warnings {
+            rows.warn(warning);
+        }
         let mut items = sorted.invalid;
         let mut names = Vec::new();
         for good in sorted.good {

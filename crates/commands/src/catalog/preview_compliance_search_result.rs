@@ -291,6 +291,6 @@ fn row(item: &PreviewItem) -> Value {
         "subject": item.subject,
         "type": item.kind,
         "size": item.size,
-        "received": item.received.map(crate::dates::show).unwrap_or_else(|| item.received_text.clone()),
+        "received": item.received.map_or_else(|| item.received_text.clone(), crate::dates::show),
     })
 }

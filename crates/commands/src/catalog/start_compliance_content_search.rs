@@ -156,14 +156,13 @@ impl Change for StartComplianceContentSearch {
             };
             let action = match (&found, made) {
                 // Made a moment ago, and not to be seen everywhere yet.
-                (None, Made::Surely) => Action::Run,
+                (_, Made::Surely) => Action::Run,
                 (None, Made::Refused) => {
                     let why = settled.last_failure(&good.key).cloned().unwrap_or_else(|| search::not_found(&good.value));
                     plan.settled.push(Item::failed(good.key, good.input, Outcome::Rejected, why));
                     continue;
                 }
                 (None, Made::Perhaps | Made::No) => Action::Create,
-                (Some(_), Made::Surely) => Action::Run,
                 (Some(search), _) => {
                     let same = search.query == input.content_search_filter
                         && search::same_locations(search.locations.as_ref(), &locations);
