@@ -162,15 +162,15 @@ fn choice(parameter: &Parameter, text: &str) -> Result<Value, Failure> {
         return Ok(Value::String(found.clone()));
     }
     let nearest = nearest(text, parameter.values.iter().map(String::as_str));
-    let hint = nearest.map_or_else(
-        || format!("it takes {}", parameter.values.join(", ")),
-        |near| {
-            format!(
-                "did you mean `{near}`? It takes {}",
-                parameter.values.join(", ")
-            )
-        },
+    let takes = format!(
+        "it takes {}. {}",
+        parameter.values.join(", "),
+        parameter.help
     );
+    let hint = match nearest {
+        Some(near) => format!("did you mean `{near}`? {takes}"),
+        None => takes,
+    };
     Err(Failure::invalid(
         code::UNKNOWN_VALUE,
         format!(
