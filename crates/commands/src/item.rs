@@ -45,7 +45,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The text in results: snake_case, as serialised.
+    /// The text in results, as serialised.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Added => "added",

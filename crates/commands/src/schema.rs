@@ -28,7 +28,7 @@ pub enum ParameterType {
 /// One parameter.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Parameter {
-    /// The id: the page's name in snake_case.
+    /// The id: the page's name in snake case.
     pub id: String,
     /// Its type.
     #[serde(rename = "type")]

@@ -61,6 +61,6 @@ impl Tenant {
                     .map_err(|error| error.failure())
             })
             .await;
-        asked.as_deref().map_err(|failure| failure)
+        asked.as_deref()
     }
 }
