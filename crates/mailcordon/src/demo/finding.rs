@@ -111,8 +111,7 @@ pub fn judge(stage: &mut Stage, wanted: &Wanted) -> Told<()> {
     let sealed = attack(&state, true);
     if sealed > 0 {
         stage.say(&format!(
-            "Left over: {sealed} mails that the index cannot open. No search finds them and no \
-             purge takes them; somebody deletes them by hand."
+            "Left: {sealed} sealed mails that no search can open and no purge takes; delete by hand."
         ));
     }
     terminal::data("");

@@ -64,3 +64,48 @@ pub fn demo(matches: &ArgMatches) -> Result<u8, Failure> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{finding::Wanted, *};
+
+    async fn told(mail: Option<&[u8]>) -> Result<(), String> {
+        let mut stage = Stage::start().await.unwrap();
+        let own = Letter::read(PAYROLL_FILE, PAYROLL);
+        let theirs = mail.map(|mail| Letter::read("theirs.eml", mail));
+        let told = story::tell(&mut stage, &own, theirs.as_ref()).await;
+        stage.end().await;
+        told
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_story_ends_in_a_contained_attack() {
+        assert_eq!(told(None).await, Ok(()));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_mail_that_somebody_reported_is_taken_too() {
+        let mail: &[u8] = include_bytes!("../../../../tests/data/mail/reported.eml");
+        assert_eq!(told(Some(mail)).await, Ok(()));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_mail_lacks_comes_from_the_storys_own() {
+        assert_eq!(
+            told(Some(b"Subject: nothing in it\n\nhello\n")).await,
+            Ok(())
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_the_tenant_does_not_hold_is_not_called_contained() {
+        let mut stage = Stage::start().await.unwrap();
+        let wanted = Wanted {
+            senders: vec!["payroll@n0rthwind.example".to_owned()],
+            ..Wanted::default()
+        };
+        let judged = finding::judge(&mut stage, &wanted);
+        assert!(judged.unwrap_err().contains("0 of 1 entries"));
+        stage.end().await;
+    }
+}

@@ -37,8 +37,8 @@ pub fn wrapped(first: &str, text: &str) -> Vec<String> {
 pub fn command(words: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = format!("{INDENT}$");
-    for word in words {
-        // A shell that is shown hostile text would show it raw.
+    let mut put = |word: &str| {
+        // A terminal must not be shown hostile text raw.
         let word = escape::line(word);
         if line.chars().count() + word.chars().count() + 3 > WIDTH {
             lines.push(format!("{line} \\"));
@@ -46,6 +46,16 @@ pub fn command(words: &[String]) -> Vec<String> {
         }
         line.push(' ');
         line.push_str(&word);
+    };
+    for word in words {
+        match word.split_once(' ') {
+            // A flag and its value that do not fit on a line together.
+            Some((flag, value)) if word.chars().count() + 12 > WIDTH => {
+                put(flag);
+                put(value);
+            }
+            _ => put(word),
+        }
     }
     lines.push(line);
     lines
@@ -66,13 +76,16 @@ pub fn table(table: &Table, without: &[&str], most: usize) -> Vec<String> {
             .map(|index| escape::line(cells.get(*index).map_or("", String::as_str)).into_owned())
             .collect()
     };
-    let mut rows = vec![pick(&table.columns)];
+    let mut rows = vec![pick(
+        &table
+            .columns
+            .iter()
+            .map(|c| c.to_uppercase())
+            .collect::<Vec<_>>(),
+    )];
     rows.extend(table.rows.iter().take(most).map(|row| pick(row)));
     let widths = fit(&rows, WIDTH - INDENT.len());
     let mut lines: Vec<String> = rows.iter().map(|row| laid(row, &widths)).collect();
-    if let Some(head) = lines.first().map(|line| line.trim().chars().count()) {
-        lines.insert(1, format!("{INDENT}{}", "─".repeat(head.max(24))));
-    }
     if table.rows.len() > most {
         lines.push(format!("{INDENT}… and {} more", table.rows.len() - most));
     }
@@ -115,27 +128,35 @@ fn laid(row: &[String], widths: &[usize]) -> String {
     line.trim_end().to_owned()
 }
 
-/// What stands below a result's table: warnings, what went wrong and what to do, the verdict.
-pub fn outcome(result: &RunResult, most_warnings: usize) -> Vec<String> {
+/// What stands below a result's table: what went wrong and what to do, where `error` asks for it;
+/// the verdict; the message of the items, where there is no table.
+pub fn outcome(result: &RunResult, only: Option<&str>, error: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let mut say = |what: &str, text: &str| {
-        let text = escape::clipped(text, 2 * WIDTH);
+        let text = escape::clipped(text, 3 * WIDTH);
         lines.extend(wrapped(&format!("{INDENT}{what}"), &text));
     };
-    for warning in result.warnings.iter().take(most_warnings) {
-        say("warning: ", warning);
-    }
-    if result.warnings.len() > most_warnings {
-        let more = result.warnings.len() - most_warnings;
-        say("", &format!("… and {more} more warnings"));
-    }
-    if let Some(error) = &result.error {
-        say("", &format!("{} [{}]", error.text, error.code));
-        if let Some(hint) = &error.hint {
+    if let Some(failure) = result.error.as_ref().filter(|_| error) {
+        let status = failure.status_code;
+        say(
+            "",
+            &format!("{status}: {} [{}]", failure.message, failure.code),
+        );
+        if let Some(hint) = &failure.hint {
             say("hint: ", hint);
         }
     }
-    say("=> ", &human::verdict(result));
+    let mut verdict = human::verdict(result);
+    if let Some(message) = only {
+        verdict.push_str(": ");
+        verdict.push_str(message);
+    }
+    match result.warnings.len() {
+        0 => {}
+        1 => verdict.push_str("; 1 warning"),
+        many => verdict.push_str(&format!("; {many} warnings")),
+    }
+    say("=> ", &verdict);
     lines
 }
 
@@ -162,16 +183,17 @@ mod tests {
             "{text}"
         );
         assert!(
-            !text.contains("Identity") && !text.contains("Empty"),
+            !text.contains("IDENTITY") && !text.contains("EMPTY"),
             "{text}"
         );
     }
 
     #[test]
     fn a_long_command_line_can_be_typed_as_shown() {
-        let words: Vec<String> = (0..12)
+        let mut words: Vec<String> = (0..12)
             .map(|n| format!("--flag value-number-{n}"))
             .collect();
+        words.push(format!("--identity {}", "x".repeat(84)));
         let lines = command(&words);
         assert!(lines.len() > 1 && lines.iter().all(|line| line.chars().count() <= WIDTH));
         let (last, others) = lines.split_last().unwrap();

@@ -25,16 +25,41 @@ pub struct Look {
     pub without: &'static [&'static str],
     /// How many rows are shown.
     pub rows: usize,
-    /// How many warnings are shown.
-    pub warnings: usize,
+    /// Whether items that share one message have their table too.
+    pub table: bool,
+    /// Whether what went wrong and what to do is shown.
+    pub error: bool,
 }
 
-impl Default for Look {
-    fn default() -> Self {
+impl Look {
+    /// A table, unless all items went well and share one message.
+    pub const PLAIN: Self = Self {
+        without: &["Identity"],
+        rows: 3,
+        table: false,
+        error: true,
+    };
+    /// No table, but what went wrong.
+    pub const REFUSAL: Self = Self {
+        rows: 0,
+        ..Self::PLAIN
+    };
+
+    /// A table of this many rows, without these columns.
+    pub const fn table(rows: usize, without: &'static [&'static str]) -> Self {
         Self {
-            without: &["Identity"],
-            rows: 4,
-            warnings: 1,
+            without,
+            rows,
+            table: true,
+            error: true,
+        }
+    }
+
+    /// The same without what went wrong, which was shown before.
+    pub const fn briefly(self) -> Self {
+        Self {
+            error: false,
+            ..self
         }
     }
 }
@@ -161,12 +186,21 @@ impl Stage {
         if !self.used.iter().any(|used| used == id) {
             self.used.push(id.to_owned());
         }
-        if !result.result.rows.is_empty() {
+        let one = shared_message(&result).filter(|_| !look.table);
+        if one.is_none() && look.rows > 0 && !result.result.rows.is_empty() {
             print(show::table(&result.result, look.without, look.rows));
         }
-        print(show::outcome(&result, look.warnings));
+        print(show::outcome(&result, one, look.error));
         Ok(result)
     }
+}
+
+/// The message of all items, where all of them went well and have the same.
+fn shared_message(result: &RunResult) -> Option<&str> {
+    let first = result.items.first()?;
+    let mut all = result.items.iter();
+    all.all(|item| item.outcome.is_success() && item.message == first.message)
+        .then_some(first.message.as_str())
 }
 
 fn request(id: &str, input: Map<String, Value>, at_most: Option<u64>) -> RunRequest {

@@ -18,9 +18,7 @@ use super::{
 /// Printed before anything is started.
 pub const OPENING: &[&str] = &[
     "mailcordon demo: a phishing attack, contained in a simulated Microsoft 365 tenant.",
-    "",
-    "    Nothing leaves this machine. The commands are the real ones, over real HTTP; the tenant,",
-    "    Northwind Traders with 60 mailboxes, lives inside this process and ends with it.",
+    "    Nothing leaves this machine: the tenant lives inside this process, behind real HTTP.",
 ];
 
 /// Printed last.
@@ -29,7 +27,6 @@ pub const ENDING: &[&str] = &[
     "Next:",
     "    mailcordon demo --mail suspicious.eml        the same story with a mail of yours",
     "    mailcordon sandbox --config-out ./sandbox    this tenant, to run commands by hand against",
-    "    mailcordon commands                          all commands, and the role that each needs",
     "    docs/app-registration.md                     a real tenant: the app and its roles",
 ];
 
@@ -43,6 +40,8 @@ const PARTNER: &str = "alerts@tailspin.example";
 const SEARCH: &str = "payslip";
 /// The search for what the first purge left.
 const SECOND: &str = "payslip-2";
+/// Columns of the quarantine that the story leaves out.
+const HELD: &[&str] = &["Identity", "Sender", "Received"];
 /// A purge may take no more than this.
 const AT_MOST: u64 = 100;
 /// Purges until the story gives up.
@@ -51,12 +50,13 @@ const ROUNDS: usize = 4;
 /// Tells it. `theirs` is the person's own mail.
 pub async fn tell(stage: &mut Stage, own: &Letter, theirs: Option<&Letter>) -> Told<()> {
     stage.say(&format!(
-        "Client and tenant share a clock that runs {FASTER} times faster than yours."
+        "Switch: client and tenant share a clock that runs {FASTER} times faster than yours."
     ));
     mail(stage, own, theirs);
     connection(stage).await?;
     let mut wanted = block(stage, own, theirs).await?;
-    lift(stage, &mut wanted).await?;
+    let spare = theirs.filter(|letter| !letter.senders.is_empty());
+    lift(stage, spare.unwrap_or(own).spare.as_ref(), &mut wanted).await?;
     quarantine(stage, &mut wanted).await?;
     search(stage).await?;
     purge(stage).await?;
@@ -70,7 +70,7 @@ fn mail(stage: &mut Stage, own: &Letter, theirs: Option<&Letter>) {
     stage.offline(
         &format!("mailcordon check mail {}", quoted(&letter.report.file)),
         &contents(letter),
-        8,
+        5,
     );
     for problem in letter.report.problems.iter().take(2) {
         stage.say(&format!(
@@ -83,8 +83,14 @@ fn mail(stage: &mut Stage, own: &Letter, theirs: Option<&Letter>) {
     }
     if !letter.own_links.is_empty() {
         stage.say(&format!(
-            "{} leads to the company itself, as bait does: it stays off the list.",
-            kernel::escape::clipped(&letter.own_links.join(", "), 80)
+            "Bait that leads to the company itself stays off the list: {}",
+            kernel::escape::clipped(&letter.own_links.join(", "), 90)
+        ));
+    }
+    if letter.left_out > 0 {
+        stage.say(&format!(
+            "The story takes four of a kind; {} values of this mail are left out.",
+            letter.left_out
         ));
     }
     if theirs.is_some() {
@@ -140,11 +146,7 @@ fn quoted(name: &str) -> String {
 
 async fn connection(stage: &mut Stage) -> Told<()> {
     stage.scene("Does the sign-in work, and what may it do?");
-    let look = Look {
-        rows: 8,
-        warnings: 1,
-        ..Look::default()
-    };
+    let look = Look::table(4, &[]);
     good(stage.run("test-connection", json!({}), look).await?)?;
     Ok(())
 }
@@ -152,26 +154,21 @@ async fn connection(stage: &mut Stage) -> Told<()> {
 async fn block(stage: &mut Stage, own: &Letter, theirs: Option<&Letter>) -> Told<Wanted> {
     let mut wanted = Wanted::default();
     stage.scene("Stop what is still on its way: block the senders, the links and the file.");
-    let note = "payslip phish";
     let list = pick(stage, own, theirs, "sender", |letter| &letter.senders);
-    let input = json!({ "senders": list, "note": note });
-    let result = stage.run("block-senders", input, Look::default()).await?;
+    let input = json!({ "senders": list, "note": "payslip phish" });
+    let result = stage.run("block-senders", input, Look::PLAIN).await?;
     wanted.senders = blocked(&result, theirs.is_some())?;
 
     let list = pick(stage, own, theirs, "link", |letter| &letter.links);
-    let input = json!({ "list_type": "urls", "entries": list, "note": note });
-    let look = Look {
-        rows: 3,
-        ..Look::default()
-    };
-    let result = stage.run("add-items-to-blocklist", input, look).await?;
+    let input = json!({ "list_type": "urls", "entries": list });
+    let result = stage
+        .run("add-items-to-blocklist", input, Look::PLAIN)
+        .await?;
     wanted.links = blocked(&result, theirs.is_some())?;
 
     let list = pick(stage, own, theirs, "file", |letter| &letter.files);
-    let input = json!({ "file_hashes": list, "note": note });
-    let result = stage
-        .run("block-file-hashes", input, Look::default())
-        .await?;
+    let input = json!({ "file_hashes": list });
+    let result = stage.run("block-file-hashes", input, Look::PLAIN).await?;
     wanted.files = blocked(&result, theirs.is_some())?;
     Ok(wanted)
 }
@@ -206,19 +203,25 @@ fn blocked(result: &RunResult, may_refuse: bool) -> Told<Vec<String>> {
     Ok(done.map(|item| item.input.clone()).collect())
 }
 
-async fn lift(stage: &mut Stage, wanted: &mut Wanted) -> Told<()> {
-    // The last sender is the bounce address of the mail service, made for one mail.
-    let Some(entry) = wanted.senders.pop() else {
-        return Err("no sender was blocked, so there is no block to lift".to_owned());
+async fn lift(stage: &mut Stage, spare: Option<&(String, bool)>, wanted: &mut Wanted) -> Told<()> {
+    let blocked = |entry: &String| wanted.senders.contains(entry);
+    let (entry, bounce) = match spare.filter(|(entry, _)| blocked(entry)) {
+        Some((entry, bounce)) => (entry.clone(), *bounce),
+        None => match wanted.senders.last() {
+            Some(entry) => (entry.clone(), false),
+            None => return Err("no sender was blocked, so there is no block to lift".to_owned()),
+        },
     };
-    stage.scene(
-        "A bounce address is used once and only fills the list. Lift that block, and look at the \
-         list.",
-    );
+    stage.scene(if bounce {
+        "A bounce address serves one mail and only fills the list. Lift that block, see the rest."
+    } else {
+        "A block can be lifted as exactly as it was set. Take the last one off, see the rest."
+    });
+    wanted.senders.retain(|sender| *sender != entry);
     let input = json!({ "list_type": "emails_and_domains", "entries": [entry] });
     let result = good(
         stage
-            .run("remove-items-from-blocklist", input, Look::default())
+            .run("remove-items-from-blocklist", input, Look::PLAIN)
             .await?,
     )?;
     if result
@@ -230,11 +233,7 @@ async fn lift(stage: &mut Stage, wanted: &mut Wanted) -> Told<()> {
     }
     wanted.lifted.push(entry);
     let input = json!({ "list_type": "emails_and_domains" });
-    let look = Look {
-        without: &["Identity", "Changed", "By"],
-        rows: 4,
-        warnings: 1,
-    };
+    let look = Look::table(3, &["Changed", "By"]);
     let result = good(stage.run("list-items-in-blocklist", input, look).await?)?;
     if result.complete != Some(true) {
         return Err(turned_out(&result));
@@ -244,25 +243,16 @@ async fn lift(stage: &mut Stage, wanted: &mut Wanted) -> Told<()> {
 
 async fn quarantine(stage: &mut Stage, wanted: &mut Wanted) -> Told<()> {
     stage.scene(
-        "What did the filter catch? The phish stays where it is; a partner's alert that was \
-         caught by mistake goes out.",
+        "What did the filter catch? The phish stays; a partner's mail, caught by mistake, goes out.",
     );
-    let look = Look {
-        without: &["Identity", "Sender"],
-        rows: 2,
-        warnings: 1,
-    };
+    let look = Look::table(2, HELD);
     let input = json!({ "sender_addresses": [PAYROLL.sender] });
     let result = good(stage.run("list-quarantine-messages", input, look).await?)?;
     if rows(&result).is_empty() {
         return Err("the quarantine holds nothing of the attack".to_owned());
     }
     let input = json!({ "sender_addresses": [PARTNER] });
-    let look = Look {
-        without: &["Identity", "Sender"],
-        rows: 3,
-        warnings: 1,
-    };
+    let look = Look::table(3, HELD);
     let result = good(stage.run("list-quarantine-messages", input, look).await?)?;
     let held = rows(&result).iter().find(|row| {
         row["ReleaseStatus"] == "NOTRELEASED"
@@ -276,7 +266,7 @@ async fn quarantine(stage: &mut Stage, wanted: &mut Wanted) -> Told<()> {
     let input = json!({ "message_identities": [identity] });
     let result = good(
         stage
-            .run("release-quarantine-messages", input, Look::default())
+            .run("release-quarantine-messages", input, Look::PLAIN)
             .await?,
     )?;
     if result
@@ -297,18 +287,13 @@ fn rows(result: &RunResult) -> &[Value] {
 
 async fn search(stage: &mut Stage) -> Told<()> {
     stage.scene(
-        "The mail is in mailboxes already. Find it. Microsoft no longer lets an app search and \
-         purge this way; the tenant behaves so, and the command says what is missing:",
+        "Find it in the mailboxes. Microsoft no longer lets an app do that, and neither does this:",
     );
     let input = json!({
         "search_names": [SEARCH],
         "content_search_filter": format!("from:{}", PAYROLL.sender),
     });
-    let look = Look {
-        rows: 0,
-        warnings: 0,
-        ..Look::default()
-    };
+    let look = Look::REFUSAL;
     let refused = stage
         .run("start-compliance-content-search", input.clone(), look)
         .await?;
@@ -323,10 +308,12 @@ async fn search(stage: &mut Stage) -> Told<()> {
         .sandbox
         .change(|settings| settings.compliance = Compliance::Legacy)
         .map_err(|error| error.to_string())?;
-    stage.say("Switch: from here on the tenant is as it was before (sandbox --compliance legacy).");
+    stage.say(
+        "Switch: from here on the tenant is as it was (mailcordon sandbox --compliance legacy).",
+    );
     good(
         stage
-            .run("start-compliance-content-search", input, Look::default())
+            .run("start-compliance-content-search", input, Look::PLAIN)
             .await?,
     )?;
 
@@ -335,13 +322,9 @@ async fn search(stage: &mut Stage) -> Told<()> {
     // The search takes about half a minute of the story.
     stage.wait(Duration::from_mins(1)).await;
     stage.say("A minute later, by the tenant's clock:");
-    good(stage.run(status, input, Look::default()).await?)?;
+    good(stage.run(status, input, Look::PLAIN).await?)?;
     let input = json!({ "search_name": SEARCH });
-    let look = Look {
-        rows: 4,
-        warnings: 0,
-        ..Look::default()
-    };
+    let look = Look::table(1, &["Sender", "Type", "Size"]);
     good(
         stage
             .run("preview-compliance-search-result", input, look)
@@ -351,17 +334,15 @@ async fn search(stage: &mut Stage) -> Told<()> {
 }
 
 async fn purge(stage: &mut Stage) -> Told<()> {
-    stage.scene(
-        "Delete it, softly: users could get it back from Recoverable Items. One purge takes ten \
-         items a mailbox, and two mailboxes have more.",
-    );
+    stage.scene("Delete it, softly. One purge takes ten items a mailbox; two mailboxes have more.");
     let mut name = SEARCH.to_owned();
     for round in 1..=ROUNDS {
         let input = json!({ "search_names": [name], "delete_type": "soft_delete" });
-        let look = Look {
-            rows: 4,
-            warnings: 1,
-            ..Look::default()
+        let look = Look::table(3, &["Message"]);
+        let look = if round == 1 {
+            look
+        } else {
+            Look::REFUSAL.briefly()
         };
         let result = stage
             .run_confirmed("delete-search-result-emails", input, Some(AT_MOST), look)
@@ -370,6 +351,8 @@ async fn purge(stage: &mut Stage) -> Told<()> {
             return Err(turned_out(&result));
         }
         if finding::in_reach(stage) == 0 {
+            stage
+                .say("What is left lies in Recoverable Items: nobody has it in a folder any more.");
             return Ok(());
         }
         if round == 1 && result.return_data != ReturnData::PartiallySuccessful {
@@ -383,17 +366,13 @@ async fn purge(stage: &mut Stage) -> Told<()> {
         } else {
             format!("{SEARCH}-{}", round + 1)
         };
-        stage.say("Partially Successful is the truth, and the hint says how to go on:");
+        stage.say("Some is left, and it says so. On as the hint says:");
         let input = json!({
             "search_names": [name],
             "content_search_filter": format!("from:{}", PAYROLL.sender),
             "wait": true,
         });
-        let look = Look {
-            rows: 2,
-            warnings: 0,
-            ..Look::default()
-        };
+        let look = Look::PLAIN;
         good(
             stage
                 .run("start-compliance-content-search", input, look)
@@ -408,20 +387,15 @@ async fn purge(stage: &mut Stage) -> Told<()> {
 
 async fn mailbox(stage: &mut Stage) -> Told<()> {
     stage.scene(
-        "Megan had typed her password into the page. Her account is closed in Entra; her mailbox \
-         becomes a shared one, and the responder may read it.",
+        "Megan gave her password away. Her mailbox becomes a shared one; the responder reads it.",
     );
     let input = json!({ "personal_mail_boxes": [VICTIM], "mailbox_type": "shared" });
-    let look = Look {
-        warnings: 0,
-        ..Look::default()
-    };
+    let look = Look::PLAIN;
     good(stage.run("convert-type-of-mailboxes", input, look).await?)?;
     let input = json!({
         "mailbox": VICTIM,
         "user_identities": [RESPONDER],
         "permission": "full_access",
-        "auto_mapping": false,
     });
     good(
         stage
