@@ -3,7 +3,7 @@
 use sandbox::tenant::company::PAYROLL;
 use serde_json::Value;
 
-use super::stage::{Stage, Told};
+use super::stage::{Stage, Told, say};
 use crate::terminal;
 
 /// What the commands said they have done.
@@ -32,12 +32,23 @@ pub fn in_reach(stage: &Stage) -> usize {
 /// Mails of the attack in folders that people open. A purge leaves those that the search cannot
 /// read.
 fn attack(state: &Value, unindexed: bool) -> usize {
-    let mailboxes = list(&state["mail"]);
-    let items = mailboxes.iter().flat_map(|mailbox| list(&mailbox["items"]));
+    let mailboxes = list(at(state, "mail"));
+    let items = mailboxes
+        .iter()
+        .flat_map(|mailbox| list(at(mailbox, "items")));
     items
-        .filter(|item| item["sender"] == PAYROLL.sender && item["unindexed"] == unindexed)
-        .filter(|item| IN_REACH.iter().any(|folder| item["folder"] == **folder))
+        .filter(|item| *at(item, "sender") == PAYROLL.sender && *at(item, "unindexed") == unindexed)
+        .filter(|item| {
+            IN_REACH
+                .iter()
+                .any(|folder| *at(item, "folder") == **folder)
+        })
         .count()
+}
+
+/// A member; null where there is none.
+pub fn at<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -45,31 +56,31 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn is_blocked(state: &Value, value: &str) -> bool {
-    list(&state["lists"]).iter().any(|entry| {
-        let known = entry["value"].as_str().unwrap_or_default();
-        entry["action"] == "Block" && known.eq_ignore_ascii_case(value)
+    list(at(state, "lists")).iter().any(|entry| {
+        let known = at(entry, "value").as_str().unwrap_or_default();
+        *at(entry, "action") == "Block" && known.eq_ignore_ascii_case(value)
     })
 }
 
 /// Asks the tenant and says what it answers. What is not as it should be ends the story.
 pub fn judge(stage: &mut Stage, wanted: &Wanted) -> Told<()> {
     stage.scene("Is it contained? By the tenant's own state, not by what the commands said:");
-    let state = stage.sandbox.state();
+    let tenant = stage.sandbox.state();
     let blocked = [&wanted.senders, &wanted.links, &wanted.files];
     let blocked: Vec<&String> = blocked.into_iter().flatten().collect();
     let all = blocked.len();
     let standing = blocked
         .iter()
-        .filter(|value| is_blocked(&state, value))
+        .filter(|value| is_blocked(&tenant, value))
         .count();
-    let lifted = !wanted.lifted.iter().any(|value| is_blocked(&state, value));
-    let released = released(&state);
-    let victim = list(&state["mailboxes"])
+    let lifted = !wanted.lifted.iter().any(|value| is_blocked(&tenant, value));
+    let released = released(&tenant);
+    let victim = list(at(&tenant, "mailboxes"))
         .iter()
-        .find(|mailbox| mailbox["address"] == super::story::VICTIM);
-    let shared = victim.is_some_and(|mailbox| mailbox["type"] == "SharedMailbox");
-    let granted = victim.is_some_and(|mailbox| has_full_access(&mailbox["permissions"]));
-    let left = attack(&state, false);
+        .find(|mailbox| *at(mailbox, "address") == super::story::VICTIM);
+    let shared = victim.is_some_and(|mailbox| *at(mailbox, "type") == "SharedMailbox");
+    let granted = victim.is_some_and(|mailbox| has_full_access(at(mailbox, "permissions")));
+    let left = attack(&tenant, false);
     let used = stage.used().len();
     let facts = [
         (
@@ -108,9 +119,9 @@ pub fn judge(stage: &mut Stage, wanted: &Wanted) -> Told<()> {
     if let Some((fact, _)) = facts.iter().find(|(_, holds)| !holds) {
         return Err(format!("the tenant's state says otherwise: {fact}"));
     }
-    let sealed = attack(&state, true);
+    let sealed = attack(&tenant, true);
     if sealed > 0 {
-        stage.say(&format!(
+        say(&format!(
             "Left: {sealed} sealed mails that no search can open and no purge takes; delete by hand."
         ));
     }
@@ -124,17 +135,17 @@ pub fn judge(stage: &mut Stage, wanted: &Wanted) -> Told<()> {
 
 /// Identities of the messages that were released since the start.
 fn released(state: &Value) -> Vec<&str> {
-    let touched = list(&state["quarantine"]["touched"]).iter();
+    let touched = list(at(at(state, "quarantine"), "touched")).iter();
     touched
-        .filter(|row| !list(&row["deliveries"]).is_empty())
-        .filter_map(|row| row["identity"].as_str())
+        .filter(|row| !list(at(row, "deliveries")).is_empty())
+        .filter_map(|row| at(row, "identity").as_str())
         .collect()
 }
 
 fn has_full_access(permissions: &Value) -> bool {
     list(permissions).iter().any(|grant| {
-        grant["trustee"] == super::story::RESPONDER
-            && grant["deny"] == false
-            && grant["rights"].to_string().contains("FullAccess")
+        *at(grant, "trustee") == super::story::RESPONDER
+            && *at(grant, "deny") == false
+            && at(grant, "rights").to_string().contains("FullAccess")
     })
 }

@@ -66,6 +66,7 @@ impl Letter {
             None => senders.last().map(|entry| (entry.clone(), false)),
         };
         Self {
+            report,
             senders,
             spare,
             links,
@@ -73,7 +74,6 @@ impl Letter {
             files,
             left_out,
             reported,
-            report,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `mailcordon demo`: an attack contained, told in one go, with nothing to set up. It runs the
 //! commands through the same engine as `mailcordon run`, against a simulated tenant of its own.
 
+mod blocking;
 mod finding;
 mod letter;
 mod pace;

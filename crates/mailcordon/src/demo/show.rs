@@ -1,5 +1,7 @@
 //! How the story looks: short paragraphs, command lines, narrow tables.
 
+use std::fmt::Write;
+
 use commands::Table;
 use engine::RunResult;
 use kernel::escape;
@@ -154,7 +156,9 @@ pub fn outcome(result: &RunResult, only: Option<&str>, error: bool) -> Vec<Strin
     match result.warnings.len() {
         0 => {}
         1 => verdict.push_str("; 1 warning"),
-        many => verdict.push_str(&format!("; {many} warnings")),
+        many => {
+            let _ = write!(verdict, "; {many} warnings");
+        }
     }
     say("=> ", &verdict);
     lines

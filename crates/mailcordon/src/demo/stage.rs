@@ -133,17 +133,6 @@ impl Stage {
         print(show::wrapped(&format!("{:>2}  ", self.scene), text));
     }
 
-    /// Says something within a scene.
-    pub fn say(&self, text: &str) {
-        print(show::wrapped("    ", text));
-    }
-
-    /// Shows a command line that needs no tenant, with its table.
-    pub fn offline(&self, line: &str, table: &Table, rows: usize) {
-        print(show::command(&[line.to_owned()]));
-        print(show::table(table, &[], rows));
-    }
-
     /// Lets time pass in the story.
     pub async fn wait(&self, time: Duration) {
         self.clock.sleep(time).await;
@@ -230,6 +219,17 @@ pub fn turned_out(result: &RunResult) -> String {
     let error = result.error.as_ref();
     let text = error.map_or("no error was given", |error| error.text.as_str());
     format!("`{}` turned out otherwise: {text}", result.command)
+}
+
+/// Says something within a scene.
+pub fn say(text: &str) {
+    print(show::wrapped("    ", text));
+}
+
+/// Shows a command line that needs no tenant, with its table.
+pub fn offline(line: &str, table: &Table, rows: usize) {
+    print(show::command(&[line.to_owned()]));
+    print(show::table(table, &[], rows));
 }
 
 fn print(lines: Vec<String>) {
