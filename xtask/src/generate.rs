@@ -1,5 +1,6 @@
 //! `cargo xtask generate`: files that are made from definitions and checked in.
 
+mod commands;
 mod errors;
 mod schema;
 
@@ -27,6 +28,16 @@ struct Generator {
 
 /// Every maker. A new one is a module and a line here.
 const GENERATORS: &[Generator] = &[
+    Generator {
+        name: "commands",
+        owns: Some(commands::FOLDER),
+        make: commands::pages,
+    },
+    Generator {
+        name: "permissions",
+        owns: None,
+        make: commands::tables,
+    },
     Generator {
         name: "errors",
         owns: Some(errors::FOLDER),

@@ -1,5 +1,7 @@
 //! The command-line flags of a command.
 
+use std::fmt::Write;
+
 use commands::{
     Definition,
     schema::{Parameter, ParameterType},
@@ -102,12 +104,16 @@ pub fn help(parameter: &Parameter) -> String {
         help.push_str(" (required)");
     }
     if !parameter.values.is_empty() {
-        help.push_str(&format!(" [one of: {}]", parameter.values.join(", ")));
+        let _ = write!(help, " [one of: {}]", parameter.values.join(", "));
     }
     match &parameter.default {
         None | Some(serde_json::Value::Bool(false)) => {}
-        Some(serde_json::Value::String(text)) => help.push_str(&format!(" [default: {text}]")),
-        Some(value) => help.push_str(&format!(" [default: {value}]")),
+        Some(serde_json::Value::String(text)) => {
+            let _ = write!(help, " [default: {text}]");
+        }
+        Some(value) => {
+            let _ = write!(help, " [default: {value}]");
+        }
     }
     help
 }

@@ -38,6 +38,13 @@ pub fn markdown(definition: &Definition) -> String {
     for parameter in &definition.parameters {
         let _ = writeln!(out, "{}", row(parameter));
     }
+    if meta.effect == kernel::Effect::Destructive {
+        out.push_str(
+            "\nIt asks before it deletes; where there is no terminal it needs `--yes`. \
+             `--expect-query` and `--expect-at-most` refuse when the search is not what was \
+             expected. `--dry-run` shows what would be deleted.\n",
+        );
+    }
     let outcomes: Vec<String> = meta
         .outcomes
         .iter()
@@ -64,7 +71,7 @@ fn row(parameter: &Parameter) -> String {
             .iter()
             .map(|value| format!("`{value}`"))
             .collect();
-        meaning.push_str(&format!(" One of {}.", values.join(", ")));
+        let _ = write!(meaning, " One of {}.", values.join(", "));
     }
     let need = match (&parameter.default, parameter.required) {
         (_, true) => "required".to_owned(),
