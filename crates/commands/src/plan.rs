@@ -199,6 +199,16 @@ impl Settled {
             .and_then(|attempt| attempt.failure.as_ref())
     }
 
+    /// The last attempt at that item that may have taken effect: it was answered without a refusal,
+    /// or its answer was lost.
+    pub fn maybe_done(&self, key: &str) -> Option<&History> {
+        let open = |failure: &Failure| failure.may_have_taken_effect();
+        self.history.iter().rev().find(|attempt| {
+            let about = attempt.step.items.iter().any(|item| item.key == key);
+            about && attempt.failure.as_ref().is_none_or(open)
+        })
+    }
+
     /// The attempts that were about that item, oldest first.
     pub fn attempts<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a History> {
         self.history

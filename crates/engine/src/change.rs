@@ -164,6 +164,12 @@ impl Run<'_> {
                 });
                 match why {
                     None => true,
+                    // The service accepted it and does not show it: neither success nor failure.
+                    Some(failure) if failure.kind == ErrorKind::NotReady => {
+                        let (key, input) = (item.key.as_str(), item.input.as_str());
+                        refused.push(Item::failed(key, input, Outcome::Pending, failure));
+                        false
+                    }
                     Some(failure) => {
                         refused.push(given_up(&item.key, &item.input, failure));
                         false
@@ -213,10 +219,16 @@ impl Run<'_> {
             for item in &attempt.step.items {
                 let known = state.settled.item(&item.key).is_some()
                     || open.iter().any(|other| other.key == item.key);
-                if !known {
-                    let why = attempt.failure.clone().unwrap_or_else(|| failure.clone());
-                    open.push(given_up(&item.key, &item.input, why));
+                if known {
+                    continue;
                 }
+                // What may have been done and can no longer be looked at is not known.
+                let last = state.settled.last_failure(&item.key);
+                open.push(match (state.settled.maybe_done(&item.key), last) {
+                    (Some(_), _) => Item::unknown(item.key.as_str(), item.input.as_str(), failure),
+                    (None, Some(why)) => given_up(&item.key, &item.input, why.clone()),
+                    (None, None) => given_up(&item.key, &item.input, failure.clone()),
+                });
             }
         }
         self.take(state, open).await
@@ -266,12 +278,13 @@ pub(crate) fn given_up(key: &str, input: &str, failure: Failure) -> Item {
 
 fn not_there() -> Failure {
     Failure::new(
-        ErrorKind::Conflict,
-        code::REFUSED,
-        "the service answered success, but reading back does not show the change",
+        ErrorKind::NotReady,
+        code::STILL_RUNNING,
+        "the service accepted it, but reading back does not show the change yet",
     )
     .status(409)
     .happened(kernel::Happened::Refused)
+    .hint("look again in a few minutes before you repeat it")
 }
 
 pub(crate) fn cancelled() -> Failure {

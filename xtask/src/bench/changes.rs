@@ -29,10 +29,17 @@ fn place(bench: &Bench<'_>, mailboxes: &str) -> anyhow::Result<Place> {
     let (latency, in_flight) = (LATENCY.to_string(), IN_FLIGHT.to_string());
     Place::start(
         bench,
-        &["--plan", "p2", "--mailboxes", mailboxes, "--quarantine", "0"]
-            .into_iter()
-            .chain(["--delay-ms", &latency, "--concurrency", &in_flight])
-            .collect::<Vec<_>>(),
+        &[
+            "--plan",
+            "p2",
+            "--mailboxes",
+            mailboxes,
+            "--quarantine",
+            "0",
+        ]
+        .into_iter()
+        .chain(["--delay-ms", &latency, "--concurrency", &in_flight])
+        .collect::<Vec<_>>(),
     )
 }
 
@@ -79,15 +86,27 @@ pub fn convert(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     place.warm_up()?;
     let users = users(&place)?;
     let mailboxes = (mailboxes as usize).min(users.len());
-    let lines = users.into_iter().take(mailboxes).collect::<Vec<_>>().join("\n");
+    let lines = users
+        .into_iter()
+        .take(mailboxes)
+        .collect::<Vec<_>>()
+        .join("\n");
     let file = place.file("mailboxes.txt", &lines)?;
     let file = file.to_string_lossy();
-    let arguments = ["run", "convert-type-of-mailboxes", "--personal-mail-boxes-file", &file];
+    let arguments = [
+        "run",
+        "convert-type-of-mailboxes",
+        "--personal-mail-boxes-file",
+        &file,
+    ];
     let mut run = place.program(&arguments);
     let (took, result) = timed(bench, run.args(["--output", "json"]))?;
     expect(&result, "/return_data", &json!("Successful"))?;
     let converted = count(&result, "converted");
-    ensure!(converted == mailboxes, "{converted} of {mailboxes} were converted");
+    ensure!(
+        converted == mailboxes,
+        "{converted} of {mailboxes} were converted"
+    );
     let floor = floor(u32::try_from(mailboxes)? * 3);
     let name = format!("convert {mailboxes} mailboxes, 100 ms a call, {IN_FLIGHT} in flight");
     Ok(vec![against(&name, took, floor, "calls needed", TIMES)])
@@ -97,7 +116,10 @@ pub fn convert(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
 fn users(place: &Place) -> anyhow::Result<Vec<String>> {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--fail", "--header"])
-        .arg(format!("Authorization: Bearer {}", place.about("/control/token")?))
+        .arg(format!(
+            "Authorization: Bearer {}",
+            place.about("/control/token")?
+        ))
         .arg(format!("{}/control/state", place.about("/control/url")?));
     let state: Value = serde_json::from_str(&output(&mut curl)?)?;
     let rows = state.get("mailboxes").and_then(Value::as_array);
@@ -105,7 +127,10 @@ fn users(place: &Place) -> anyhow::Result<Vec<String>> {
     Ok(rows
         .into_iter()
         .flatten()
-        .filter(|row| text(row, "type").as_deref() == Some("UserMailbox"))
+        .filter(|row| {
+            text(row, "type").as_deref() == Some("UserMailbox")
+                && text(row, "class").as_deref() == Some("mailbox")
+        })
         .filter_map(|row| text(row, "address"))
         .collect())
 }

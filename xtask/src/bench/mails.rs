@@ -1,6 +1,11 @@
 //! The indicators of many mails, on one core.
 
-use std::{fmt::Write, path::Path, process::{Command, Stdio}, time::Duration};
+use std::{
+    fmt::Write,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use anyhow::ensure;
 use kernel::{Random, SeededRandom};
@@ -29,7 +34,9 @@ pub fn mails(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     let command = || {
         let mut command = Command::new("taskset");
         command.args(["-c", "0"]).arg(&bench.binary);
-        command.args(["check", "mail", "--output", "json"]).args(&files);
+        command
+            .args(["check", "mail", "--output", "json"])
+            .args(&files);
         command
     };
     sound(&output(&mut command())?, count)?;
@@ -61,9 +68,16 @@ fn size<'a>(files: impl Iterator<Item = &'a Path>) -> anyhow::Result<u64> {
 fn sound(text: &str, count: usize) -> anyhow::Result<()> {
     let mails: Vec<Value> = match serde_json::from_str(text) {
         Ok(Value::Array(mails)) => mails,
-        _ => text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?,
+        _ => text
+            .lines()
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>()?,
     };
-    ensure!(mails.len() == count, "{} of {count} mails came out", mails.len());
+    ensure!(
+        mails.len() == count,
+        "{} of {count} mails came out",
+        mails.len()
+    );
     for mail in &mails {
         let has = |name: &str, least: usize| {
             let list = mail.get(name).and_then(Value::as_array);

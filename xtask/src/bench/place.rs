@@ -81,7 +81,10 @@ impl Place {
         };
         command
             .args(arguments)
-            .env("MAILCORDON_CONFIG", self.folder.path().join("config/config.toml"))
+            .env(
+                "MAILCORDON_CONFIG",
+                self.folder.path().join("config/config.toml"),
+            )
             .env("XDG_RUNTIME_DIR", self.folder.path().join("runtime"))
             .env("HOME", self.folder.path().join("home"));
         command
@@ -115,7 +118,10 @@ impl Place {
         for field in [
             form("grant_type", "client_credentials"),
             form("client_id", self.about("/credentials/oauth2/client_id")?),
-            form("client_secret", self.about("/credentials/oauth2/client_secret")?),
+            form(
+                "client_secret",
+                self.about("/credentials/oauth2/client_secret")?,
+            ),
             form("scope", &scope),
         ] {
             curl.args(["--data-urlencode", &field]);
@@ -175,7 +181,10 @@ pub const LIST: [&str; 6] = [
 
 /// The same read as a cmdlet call.
 pub fn list_call() -> Value {
-    call("Get-TenantAllowBlockListItems", json!({"ListType": "Sender", "Block": true}))
+    call(
+        "Get-TenantAllowBlockListItems",
+        json!({"ListType": "Sender", "Block": true}),
+    )
 }
 
 /// A cmdlet call as the wire wants it.
@@ -188,7 +197,11 @@ pub fn against(measure: &str, took: Duration, floor: Duration, name: &str, times
     let ratio = took.as_secs_f64() / floor.as_secs_f64().max(f64::MIN_POSITIVE);
     Row {
         measure: measure.to_owned(),
-        found: format!("{} against {} ({name}): {ratio:.2} times", shown(took), shown(floor)),
+        found: format!(
+            "{} against {} ({name}): {ratio:.2} times",
+            shown(took),
+            shown(floor)
+        ),
         must: format!("≤ {times} times"),
         met: ratio <= times,
     }
@@ -218,6 +231,9 @@ pub fn shown(duration: Duration) -> String {
 pub fn expect(result: &Value, pointer: &str, wanted: &Value) -> anyhow::Result<()> {
     let found = result.pointer(pointer);
     let error = result.get("error");
-    ensure!(found == Some(wanted), "{pointer} is {found:?}, not {wanted}; error: {error:?}");
+    ensure!(
+        found == Some(wanted),
+        "{pointer} is {found:?}, not {wanted}; error: {error:?}"
+    );
     Ok(())
 }

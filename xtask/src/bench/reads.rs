@@ -31,7 +31,10 @@ pub fn one_shot(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     let mut curl = place.curl(&[call])?;
     let mut theirs = || wall(&clock, &mut curl);
     let samples = interleaved(bench.rounds(41), &mut [&mut ours, &mut theirs])?;
-    let medians: Vec<_> = samples.iter().map(super::super::measure::Samples::median).collect();
+    let medians: Vec<_> = samples
+        .iter()
+        .map(super::super::measure::Samples::median)
+        .collect();
     let [ours, theirs] = medians.as_slice() else {
         anyhow::bail!("two contenders, {} medians", medians.len())
     };
@@ -57,7 +60,14 @@ fn list_arguments<'a>(start: &'a str, end: &'a str) -> Vec<&'a str> {
 pub fn list(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     let rows: u32 = if bench.smoke { 3000 } else { 100_000 };
     let total = rows.to_string();
-    let arguments = ["--mailboxes", "60", "--delay-ms", "100", "--quarantine", &total];
+    let arguments = [
+        "--mailboxes",
+        "60",
+        "--delay-ms",
+        "100",
+        "--quarantine",
+        &total,
+    ];
     let place = Place::start(bench, &arguments)?;
     place.warm_up()?;
     let (start, end) = window(bench);
@@ -89,7 +99,11 @@ pub fn list(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
             &format!("curl, {pages} pages once"),
             0.4,
         ),
-        memory(&format!("the same {listed} rows as NDJSON, peak memory"), peak, 40),
+        memory(
+            &format!("the same {listed} rows as NDJSON, peak memory"),
+            peak,
+            40,
+        ),
     ])
 }
 
@@ -103,7 +117,11 @@ pub fn long_list(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     let arguments = list_arguments(&start, &end);
     let peak = peak_memory(&place.program(&arguments), Stdio::from(File::create(&out)?))?;
     let listed = whole(&out)?;
-    Ok(vec![memory(&format!("{listed} quarantine rows as NDJSON, peak memory"), peak, 55)])
+    Ok(vec![memory(
+        &format!("{listed} quarantine rows as NDJSON, peak memory"),
+        peak,
+        55,
+    )])
 }
 
 /// How many rows a stream holds; it must end in one result that says it is whole.

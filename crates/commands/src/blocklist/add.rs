@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{Entry, ListType, Listed, VALUES_PER_CALL, accept, read_list};
 use crate::{
-    Applied, Item, Outcome, Plan, Planned, Settled, Step, Tenant, Verdict, dates,
+    Applied, History, Item, Outcome, Plan, Planned, Settled, Step, Tenant, Verdict, dates,
     values::{Date, Good, Values},
 };
 
@@ -49,6 +49,27 @@ enum Action {
         /// Their identities, in the order of the items.
         ids: Vec<String>,
     },
+}
+
+/// What an earlier call of this run did about an entry, if it may have taken effect. A call that
+/// was refused for a duplicate has added the values before it.
+fn ours(good: &Good<Entry>, settled: &Settled) -> Option<Action> {
+    let added_before = |attempt: &&History| {
+        let failure = attempt.failure.as_ref();
+        let named = failure.filter(|failure| failure.code == code::ALREADY_EXISTS);
+        let named = named.and_then(|failure| failure.args.get("value")?.as_str());
+        let Some(named) = named else {
+            return false;
+        };
+        let place = |is: &dyn Fn(&Planned) -> bool| attempt.step.items.iter().position(is);
+        let own = place(&|item| item.key == good.key);
+        let other = place(&|item| item.key.eq_ignore_ascii_case(named));
+        own.zip(other).is_some_and(|(own, other)| own < other)
+    };
+    let attempt = settled
+        .maybe_done(&good.key)
+        .or_else(|| settled.attempts(&good.key).find(added_before))?;
+    serde_json::from_value(attempt.step.action.clone()).ok()
 }
 
 impl Block<'_> {
@@ -181,15 +202,18 @@ impl Block<'_> {
             if !longer {
                 return Next::Extend((*block).clone());
             }
-            let mut item = item(
-                Outcome::AlreadySo,
-                format!("already blocked, ends {}", block.end()),
-            )
-            .identity(Some(block.identity.clone()))
-            .with("expiration_date", block.expires.map(dates::show))
-            .raw(block.row.clone());
+            let (outcome, said) = match ours(good, settled) {
+                None => (Outcome::AlreadySo, "already blocked"),
+                Some(Action::Add { .. }) => (Outcome::Added, "blocked"),
+                Some(Action::Extend { .. }) => (Outcome::Extended, "blocked for longer"),
+            };
+            let mut item = item(outcome, format!("{said}, ends {}", block.end()))
+                .identity(Some(block.identity.clone()))
+                .with("expiration_date", block.expires.map(dates::show))
+                .raw(block.row.clone());
             if let Some(asked) = self.expiration_date
                 && block.expires != Some(asked.0)
+                && outcome == Outcome::AlreadySo
             {
                 item = item.warn(format!(
                     "`{}` is already blocked until later ({}) than asked for ({}); it was left so",
@@ -248,11 +272,13 @@ impl Block<'_> {
             return None;
         }
         // The service says it is listed and the list does not show it (yet). If an earlier send of
-        // ours had lost its answer, that send is what it finds.
-        let ours = settled
-            .attempts(&good.key)
-            .filter_map(|attempt| attempt.failure.as_ref())
-            .any(|failure| failure.may_have_taken_effect() && !is_duplicate(failure));
+        // ours had lost its answer, or got one that did not name it, that send is what it finds.
+        let ours = settled.attempts(&good.key).any(|attempt| {
+            attempt
+                .failure
+                .as_ref()
+                .is_none_or(|failure| failure.may_have_taken_effect() && !is_duplicate(failure))
+        });
         let item = if ours {
             Item::success(
                 good.key.as_str(),
@@ -348,7 +374,10 @@ impl Block<'_> {
             notes: self.note.map(str::to_owned),
         };
         match tenant.cmdlets.call(&cmdlet.call()).await {
-            Ok(reply) => self.confirmed(open, &reply.rows),
+            Ok(reply) => Applied {
+                failure: super::unchanged(&reply),
+                ..self.confirmed(open, &reply.rows)
+            },
             Err(error) => self.refused(open, &error),
         }
     }
@@ -472,8 +501,9 @@ impl Block<'_> {
             notes: self.note.map(str::to_owned),
         };
         match tenant.cmdlets.call(&cmdlet.call()).await {
-            Ok(_) => Applied {
+            Ok(reply) => Applied {
                 ask: open.iter().map(|item| item.key.clone()).collect(),
+                failure: super::unchanged(&reply),
                 ..Applied::default()
             },
             // One bad identity must not take the others with it: what was done is read back.

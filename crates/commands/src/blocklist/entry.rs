@@ -92,7 +92,7 @@ pub fn accept(list: ListType, text: &str) -> Result<(String, Entry, Option<Strin
 }
 
 /// The canonical form of a value that the service lists.
-pub(super) fn canonical(list: ListType, value: &str) -> String {
+pub(crate) fn canonical(list: ListType, value: &str) -> String {
     accept(list.widest(), value).map_or_else(|_| value.to_lowercase(), |(key, _, _)| key)
 }
 

@@ -4,12 +4,25 @@ pub mod add;
 mod entry;
 mod listed;
 
+pub(crate) use entry::canonical;
 pub use entry::{Entry, Wanted, accept};
 pub use listed::{Listed, read_list, read_matching};
 
-use exchange::cmdlet::ListType as ServiceList;
+use exchange::{Warning, cmdlet::ListType as ServiceList};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// The refusal in a warning of the service that nothing was changed.
+pub(crate) fn unchanged(reply: &exchange::Reply) -> Option<kernel::Failure> {
+    let says_so = |text: &&String| Warning::classify(text) == Warning::NoChange;
+    let text = reply.warnings.iter().find(says_so)?;
+    let failure = kernel::Failure::new(
+        kernel::ErrorKind::Conflict,
+        kernel::failure::code::REFUSED,
+        text.clone(),
+    );
+    Some(failure.status(409).happened(kernel::Happened::Refused))
+}
 
 /// The service takes at most this many values a call.
 pub const VALUES_PER_CALL: usize = 20;

@@ -5,7 +5,7 @@ use exchange::{
     Cmdlet,
     cmdlet::{GetTenantAllowBlockListItems, ListAction, ListEntry},
 };
-use kernel::{Effect, Failure, Role};
+use kernel::{Effect, ErrorKind, Failure, Happened, Role, failure::code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -36,7 +36,7 @@ pub enum Action {
 /// Its input.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Input {
-    /// The list.
+    /// Which list is read.
     pub list_type: ListType,
     /// One exact value to look for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +81,9 @@ impl Read for ListItemsInBlocklist {
             None => None,
             Some(text) => {
                 let (_, entry, warning) = accept(input.list_type, text)?;
-                warning.into_iter().for_each(|warning| rows.warn(warning));
+                if let Some(warning) = warning {
+                    rows.warn(warning);
+                }
                 Some(entry.value)
             }
         };
@@ -99,9 +101,13 @@ impl Read for ListItemsInBlocklist {
         let mut identities = Vec::new();
         let mut values = Vec::new();
         let mut end = ReadEnd { complete: true, ..ReadEnd::default() };
+        let mut count = 0;
         'pages: loop {
             let page = match pages.next().await {
-                Ok(Some(page)) => page,
+                Ok(Some(page)) => {
+                    count += 1;
+                    page
+                }
                 Ok(None) => break,
                 Err(error) if seen.is_empty() => return Err(error.failure()),
                 Err(error) => {
@@ -110,7 +116,9 @@ impl Read for ListItemsInBlocklist {
                     break;
                 }
             };
-            page.warnings.into_iter().for_each(|warning| rows.warn(warning));
+            for warning in page.warnings {
+                rows.warn(warning);
+            }
             for row in &page.rows {
                 let listed = ListEntry(row);
                 let value = listed.value().unwrap_or_default();
@@ -127,11 +135,16 @@ impl Read for ListItemsInBlocklist {
                     identities.push(json!(listed.identity()));
                     values.push(json!(value));
                 }
-                if !rows.row(row.to_value(), cells(&listed), context(&listed)) {
+                if !rows.row(row.to_value(), cells(listed), context(listed)) {
                     end.complete = false;
                     break 'pages;
                 }
             }
+        }
+        if end.complete && count > 1 {
+            let moved = moved(tenant, &cmdlet, input.list_type, seen).await;
+            end.incomplete = moved.map_or_else(Some, changed);
+            end.complete = end.incomplete.is_none();
         }
         let mut key_fields = Map::new();
         key_fields.insert("identities".to_owned(), Value::Array(identities));
@@ -141,10 +154,56 @@ impl Read for ListItemsInBlocklist {
     }
 }
 
+/// Reads a list of several pages a second time and gives how many of its entries came or went:
+/// where one goes between two pages, another slips over the edge of a page unseen.
+async fn moved(
+    tenant: &Tenant,
+    cmdlet: &GetTenantAllowBlockListItems,
+    list_type: ListType,
+    mut first: Seen,
+) -> Result<u64, Failure> {
+    let unproved = |error: exchange::CallError| {
+        let failure = error.failure();
+        let message = format!(
+            "the list could not be confirmed by a second reading: {}",
+            failure.message
+        );
+        Failure { message, ..failure }
+    };
+    let mut pages = tenant.cmdlets.pages(cmdlet.call());
+    let mut second = Seen::default();
+    let mut arrived = 0;
+    while let Some(page) = pages.next().await.map_err(unproved)? {
+        for row in &page.rows {
+            let listed = ListEntry(row);
+            let value = listed.value().unwrap_or_default();
+            let identity = listed.identity().unwrap_or(value);
+            if list_type.holds(value) && second.first(identity) && !first.remove(identity) {
+                arrived += 1;
+            }
+        }
+    }
+    Ok(arrived + first.kept())
+}
+
+/// The failure of a list in which so many entries came or went; none when none did.
+fn changed(moved: u64) -> Option<Failure> {
+    (moved > 0).then(|| {
+        Failure::new(
+            ErrorKind::Incomplete,
+            code::CHANGED_WHILE_READING,
+            format!("{moved} entries came or went while the list was being read"),
+        )
+        .status(502)
+        .happened(Happened::Refused)
+        .hint("list again")
+    })
+}
+
 /// Key fields are for a later step, not for the whole list.
 const KEY_FIELDS: usize = 10_000;
 
-fn ends(entry: &ListEntry<'_>) -> String {
+fn ends(entry: ListEntry<'_>) -> String {
     match entry.expiration() {
         Some(at) => crate::dates::show(at),
         None if entry.is_permanent() => "never".to_owned(),
@@ -152,7 +211,7 @@ fn ends(entry: &ListEntry<'_>) -> String {
     }
 }
 
-fn cells(entry: &ListEntry<'_>) -> Vec<String> {
+fn cells(entry: ListEntry<'_>) -> Vec<String> {
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     vec![
         text(entry.value()),
@@ -164,7 +223,7 @@ fn cells(entry: &ListEntry<'_>) -> Vec<String> {
     ]
 }
 
-fn context(entry: &ListEntry<'_>) -> Map<String, Value> {
+fn context(entry: ListEntry<'_>) -> Map<String, Value> {
     let mut out = Map::new();
     out.insert("value".to_owned(), json!(entry.value()));
     out.insert("action".to_owned(), json!(entry.action()));

@@ -18,6 +18,7 @@ use crate::{
     Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step, Tenant,
     Verdict,
     mailbox::stops_all,
+    blocklist::unchanged,
     quarantine::{Message, look_up},
     values::{Good, Values},
 };
@@ -175,7 +176,13 @@ impl Change for ReleaseQuarantineMessages {
         };
         match tenant.cmdlets.call(&cmdlet.call()).await {
             // Nothing comes back: the message is looked at again.
-            Ok(_) => Applied::ask_all(step),
+            Ok(reply) => match unchanged(&reply) {
+                None => Applied::ask_all(step),
+                Some(failure) => {
+                    let again = open.iter().map(|item| item.key.clone()).collect();
+                    Applied { again, failure: Some(failure), ..Applied::default() }
+                }
+            },
             Err(error) => {
                 let failure = error.failure();
                 let again = failure.may_have_taken_effect()
@@ -344,6 +351,7 @@ fn identity(text: &str) -> Result<(String, String, Option<String>), Failure> {
 }
 
 /// A recipient is only ever compared with those of the messages, so any text will do.
+#[expect(clippy::unnecessary_wraps, reason = "lists take a function that may refuse")]
 fn recipient(text: &str) -> Result<(String, String, Option<String>), Failure> {
     Ok((text.to_lowercase(), text.to_owned(), None))
 }

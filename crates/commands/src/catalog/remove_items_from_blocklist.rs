@@ -1,11 +1,11 @@
 //! Remove Items From Blocklist.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use exchange::{
     Cmdlet, Values as Ids,
-    cmdlet::{ListTarget, RemoveTenantAllowBlockListItems},
+    cmdlet::{ListAction, ListEntry, ListTarget, RemoveTenantAllowBlockListItems},
 };
 use kernel::{Effect, ErrorKind, Failure, Happened, Role, escape, failure::code};
 use schemars::JsonSchema;
@@ -15,9 +15,9 @@ use serde_json::json;
 use crate::{
     Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step, Tenant,
     Verdict,
-    blocklist::{ListType, Listed, VALUES_PER_CALL, accept, read_list},
+    blocklist::{ListType, Listed, VALUES_PER_CALL, accept, canonical, read_list, read_matching, unchanged},
     dates,
-    values::{Sorted, Values},
+    values::{Good, Sorted, Values},
 };
 
 /// The command.
@@ -118,24 +118,27 @@ impl Change for RemoveItemsFromBlocklist {
         for entry in &listed {
             by_key.entry(input.key(entry)).or_default().push(entry);
         }
-        let mut found = Vec::new();
+        let (mut found, mut alone) = (Vec::new(), Vec::new());
         for good in open {
             let there = by_key.get(good.key.as_str()).map_or(&[][..], Vec::as_slice);
             match there.iter().find(|entry| entry.blocks) {
-                Some(block) => found.push((good, *block)),
-                None => plan.settled.push(not_blocked(input, &good.key, &good.input, there.first())),
+                Some(block) => match missing(settled, &good.key) {
+                    Missing::No => found.push((good, *block)),
+                    Missing::OneOfSeveral => alone.push((good, *block)),
+                    Missing::Removed => {
+                        plan.settled.push(removed(&planned(good, block), block));
+                    }
+                },
+                None => plan.settled.push(
+                    ours(settled, &good.key)
+                        .unwrap_or_else(|| not_blocked(input, &good.key, &good.input, there.first())),
+                ),
             }
         }
         let round = settled.history.len();
-        for (index, chunk) in found.chunks(VALUES_PER_CALL).enumerate() {
-            let items = chunk.iter().map(|(good, entry)| {
-                Planned::new(
-                    good.key.as_str(),
-                    good.input.as_str(),
-                    format!("remove the block, which ends {}", entry.end()),
-                )
-                .before(json!(entry))
-            });
+        let calls = found.chunks(VALUES_PER_CALL).chain(alone.chunks(1));
+        for (index, chunk) in calls.enumerate() {
+            let items = chunk.iter().map(|(good, entry)| planned(good, entry));
             plan.steps.push(Step {
                 key: format!("remove-{round}-{index}"),
                 lane: None,
@@ -159,14 +162,34 @@ impl Change for RemoveItemsFromBlocklist {
             target: ListTarget::Ids(ids),
             tenant_sub_type: false,
         };
-        // The answer names values only and comes in no promised order, so the list is read back.
-        let mut applied = Applied::ask_all(step);
-        if let Err(error) = tenant.cmdlets.call(&cmdlet.call()).await {
-            let failure = error.failure();
-            if matches!(failure.happened, Happened::NotSent) {
-                return Applied::failed(open, failure);
+        let mut applied = Applied::default();
+        match tenant.cmdlets.call(&cmdlet.call()).await {
+            Ok(reply) => {
+                // The answer names values only, in no promised order. What it names is gone, though
+                // the list may show it for a while; for the rest the list is read back.
+                applied.failure = unchanged(&reply);
+                let gone: HashSet<String> = reply
+                    .rows
+                    .iter()
+                    .map(ListEntry)
+                    .filter(|row| row.error().is_none())
+                    .filter_map(|row| Some(canonical(input.list_type, row.value()?)))
+                    .collect();
+                for item in open {
+                    match before(item).filter(|entry| gone.contains(&entry.key)) {
+                        Some(entry) => applied.settled.push(removed(item, &entry)),
+                        None => applied.ask.push(item.key.clone()),
+                    }
+                }
             }
-            applied.failure = Some(failure);
+            Err(error) => {
+                let failure = error.failure();
+                if matches!(failure.happened, Happened::NotSent) {
+                    return Applied::failed(open, failure);
+                }
+                applied = Applied::ask_all(step);
+                applied.failure = Some(failure);
+            }
         }
         applied
     }
@@ -178,24 +201,69 @@ impl Change for RemoveItemsFromBlocklist {
         items: &[&Planned],
     ) -> Vec<(String, Verdict)> {
         let listed = read_list(tenant, input.list_type).await;
-        let verdict = |item: &&Planned| {
+        let mut verdicts = Vec::with_capacity(items.len());
+        for item in items {
             let verdict = match (&listed, before(item)) {
                 (Err(failure), _) => Verdict::CannotTell(Box::new(failure.clone())),
                 (Ok(_), None) => Verdict::CannotTell(Box::new(Failure::internal(
                     "a plan without its before-image",
                 ))),
                 (Ok(listed), Some(entry)) => {
-                    if listed.iter().any(|other| other.identity == entry.identity) {
+                    let same = |other: &Listed| other.identity == entry.identity;
+                    if listed.iter().any(same) {
                         Verdict::NotTaken
                     } else {
-                        Verdict::Taken(Box::new(removed(item, &entry)))
+                        // Other removals of this run may have moved it over the edge of a page.
+                        match find(tenant, input.list_type, &entry).await {
+                            Ok(found) if found.iter().any(same) => Verdict::NotTaken,
+                            Ok(_) => Verdict::Taken(Box::new(removed(item, &entry))),
+                            Err(failure) => Verdict::CannotTell(Box::new(failure)),
+                        }
                     }
                 }
             };
-            (item.key.clone(), verdict)
-        };
-        items.iter().map(verdict).collect()
+            verdicts.push((item.key.clone(), verdict));
+        }
+        verdicts
     }
+}
+
+/// The block entries of one value.
+async fn find(tenant: &Tenant, list: ListType, entry: &Listed) -> Result<Vec<Listed>, Failure> {
+    let value = entry.row.get("Value").and_then(serde_json::Value::as_str);
+    read_matching(tenant, list, ListAction::Block, value.unwrap_or(&entry.key)).await
+}
+
+fn planned(good: &Good<()>, entry: &Listed) -> Planned {
+    let will = format!("remove the block, which ends {}", entry.end());
+    Planned::new(good.key.as_str(), good.input.as_str(), will).before(json!(entry))
+}
+
+/// The item of an entry that is gone because an earlier call of this run removed it.
+fn ours(settled: &Settled, key: &str) -> Option<Item> {
+    let step = &settled.maybe_done(key)?.step;
+    let item = step.items.iter().find(|item| item.key == key)?;
+    Some(removed(item, &before(item)?))
+}
+
+/// What the service's "not found" says about an entry that the list still shows.
+enum Missing {
+    /// Nothing of the kind was said.
+    No,
+    /// It, or another of the same call: the call is repeated for it alone.
+    OneOfSeveral,
+    /// It is gone, and an earlier call of ours whose answer was lost is what removed it.
+    Removed,
+}
+
+fn missing(settled: &Settled, key: &str) -> Missing {
+    let not_found = |failure: &Failure| failure.code == code::NOT_FOUND;
+    let Some(last) = settled.attempts(key).last() else { return Missing::No };
+    if !last.failure.as_ref().is_some_and(not_found) {
+        return Missing::No;
+    }
+    let ours = settled.maybe_done(key).is_some();
+    if ours && last.step.items.len() == 1 { Missing::Removed } else { Missing::OneOfSeveral }
 }
 
 fn before(item: &Planned) -> Option<Listed> {

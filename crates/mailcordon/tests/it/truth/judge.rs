@@ -59,19 +59,32 @@ pub fn show(run: &Finished) {
     }
     match &run.result {
         Ok(result) => {
-            println!("{:?} complete {:?} {:?}", result.return_data, result.complete, result.error);
+            println!(
+                "{:?} complete {:?} {:?}",
+                result.return_data, result.complete, result.error
+            );
             for item in &result.items {
-                println!("  {} {:?} {} {:?}", item.input, item.outcome, item.message, item.code);
+                println!(
+                    "  {} {:?} {} {:?}",
+                    item.input, item.outcome, item.message, item.code
+                );
             }
             println!("  warnings {:?}", result.warnings);
         }
         Err(failure) => println!("{failure:?}"),
     }
-    println!("changed: {:?}", changed(&facts(&run.before), &facts(&run.after)));
+    println!(
+        "changed: {:?}",
+        changed(&facts(&run.before), &facts(&run.after))
+    );
 }
 
 fn verdict(result: &RunResult, lies: &mut Vec<String>) {
-    let good = result.items.iter().filter(|item| item.outcome.is_success()).count();
+    let good = result
+        .items
+        .iter()
+        .filter(|item| item.outcome.is_success())
+        .count();
     let all_good = good == result.items.len() && result.complete != Some(false);
     match result.return_data {
         ReturnData::Successful if !all_good => lies.push("Successful, but not all is well".into()),
@@ -79,7 +92,10 @@ fn verdict(result: &RunResult, lies: &mut Vec<String>) {
         _ => {}
     }
     if result.error.is_none() != (result.return_data == ReturnData::Successful) {
-        lies.push(format!("{:?} with the error {:?}", result.return_data, result.error));
+        lies.push(format!(
+            "{:?} with the error {:?}",
+            result.return_data, result.error
+        ));
     }
 }
 
@@ -105,16 +121,35 @@ fn change(
 ) {
     let mut inputs: BTreeSet<&str> = run.scenario.items.keys().map(String::as_str).collect();
     for item in &result.items {
+        if let Some((search, _)) = item.input.split_once(": ")
+            && let Some(wishes) = run.scenario.items.get(search)
+        {
+            // What a purge left in one mailbox.
+            if item.outcome != Outcome::Pending || !wished(wishes, before, after) {
+                lies.push(format!("`{}` is {}", item.input, item.outcome.as_str()));
+            }
+            continue;
+        }
         if !inputs.remove(item.input.as_str()) {
-            lies.push(format!("`{}` was not asked for, or comes twice", item.input));
+            lies.push(format!(
+                "`{}` was not asked for, or comes twice",
+                item.input
+            ));
             continue;
         }
         let wishes = &run.scenario.items[&item.input];
         if let Some(lie) = outcome(item, wishes, before, after) {
-            lies.push(format!("`{}` is {}, but {lie}", item.input, item.outcome.as_str()));
+            lies.push(format!(
+                "`{}` is {}, but {lie}",
+                item.input,
+                item.outcome.as_str()
+            ));
         }
         if item.outcome == Outcome::Unknown && !reading_back_failed(&run.log) {
-            lies.push(format!("`{}` is unknown, but it could be read back", item.input));
+            lies.push(format!(
+                "`{}` is unknown, but it could be read back",
+                item.input
+            ));
         }
         if !item.outcome.is_success() && (item.kind.is_none() || item.code.is_none()) {
             lies.push(format!("`{}` has neither kind nor code", item.input));
@@ -134,8 +169,13 @@ fn outcome(
     before: &Facts,
     after: &Facts,
 ) -> Option<&'static str> {
-    let (was, is) = (wished(wishes, before, before), wished(wishes, before, after));
-    let touched = wishes.iter().any(|(key, _)| before.get(key) != after.get(key));
+    let (was, is) = (
+        wished(wishes, before, before),
+        wished(wishes, before, after),
+    );
+    let touched = wishes
+        .iter()
+        .any(|(key, _)| before.get(key) != after.get(key));
     match item.outcome {
         Outcome::AlreadySo if !is => Some("it is not so"),
         Outcome::AlreadySo if !was => Some("it was not so before"),
@@ -162,8 +202,7 @@ fn collateral(
         .items
         .iter()
         .filter(|item| {
-            item.outcome.is_success()
-                || matches!(item.outcome, Outcome::Pending | Outcome::Unknown)
+            item.outcome.is_success() || matches!(item.outcome, Outcome::Pending | Outcome::Unknown)
         })
         .filter_map(|item| scenario.items.get(&item.input))
         .flatten()
@@ -180,21 +219,29 @@ fn collateral(
 fn twice(run: &Finished, before: &Facts, after: &Facts, lies: &mut Vec<String>) {
     for (key, value) in after.iter().filter(|(key, _)| key.starts_with("release/")) {
         let times = |text: Option<&String>| text.and_then(|text| text.parse::<u64>().ok());
-        let (was, is) = (times(before.get(key)).unwrap_or(0), times(Some(value)).unwrap_or(0));
+        let (was, is) = (
+            times(before.get(key)).unwrap_or(0),
+            times(Some(value)).unwrap_or(0),
+        );
         if is > was + 1 {
             lies.push(format!("{key} happened {} times", is - was));
         }
     }
     let done = |entry: &&Entry| {
         let name = entry.call.as_deref().unwrap_or_default();
-        let lame = entry.fault.is_some_and(|fault| fault.kind == FaultKind::WarningOnly);
+        let lame = entry
+            .fault
+            .is_some_and(|fault| fault.kind == FaultKind::WarningOnly);
         entry.executed && !entry.refused && !lame && NEVER_REPEATED.contains(&name)
     };
     let mut seen = BTreeSet::new();
     for entry in run.log.iter().filter(done) {
         let values = ["Entries", "Identity", "Identities", "Name", "SearchName"];
         for value in values.iter().filter_map(|name| entry.parameters.get(*name)) {
-            let each = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+            let each = value
+                .as_array()
+                .cloned()
+                .unwrap_or_else(|| vec![value.clone()]);
             for value in each {
                 if !seen.insert((entry.call.clone(), value.to_string())) {
                     lies.push(format!("{:?} of {value} was done twice", entry.call));
@@ -223,11 +270,15 @@ fn left_open(entry: &Entry) -> bool {
         })
 }
 
+/// Whether a read failed after a change was sent. A change that was answered may need reading back
+/// too: some answers name nothing.
 fn reading_back_failed(log: &[Entry]) -> bool {
-    let open = log.iter().position(left_open);
-    open.is_some_and(|open| {
-        log.iter().skip(open).any(|entry| !entry.changes && entry.fault.is_some())
-    })
+    let sent = log.iter().position(|entry| entry.changes);
+    let mut later = log.iter().skip(sent.unwrap_or(log.len()));
+    // A call whose token is refused is not even read, so it is not known for a read or a change.
+    let failed =
+        |entry: &Entry| entry.fault.is_some() || entry.status.is_none_or(|status| status >= 400);
+    later.any(|entry| !entry.changes && failed(entry))
 }
 
 /// A change that was left open must be read back before it is sent again.
@@ -238,10 +289,12 @@ fn repeats(log: &[Entry], lies: &mut Vec<String>) {
             continue;
         }
         let rest = &log[index + 1..];
-        let again = rest.iter().position(|entry| {
-            entry.call == first.call && entry.parameters == first.parameters
-        });
-        let looked = rest.iter().position(|entry| !entry.changes && entry.call.is_some());
+        let again = rest
+            .iter()
+            .position(|entry| entry.call == first.call && entry.parameters == first.parameters);
+        let looked = rest
+            .iter()
+            .position(|entry| !entry.changes && entry.call.is_some());
         if let Some(again) = again
             && looked.is_none_or(|looked| looked > again)
         {
@@ -258,9 +311,20 @@ fn list(run: &Finished, result: &RunResult, before: &Facts, after: &Facts, lies:
         named.map(str::to_owned).collect()
     };
     let (was, is) = (names(before), names(after));
-    let field = if prefix.starts_with("list/") { "Value" } else { "Identity" };
-    let root = if prefix.starts_with("list/") { "value" } else { "Results" };
-    let rows = result.raw_data[root].as_array().cloned().unwrap_or_default();
+    let field = if prefix.starts_with("list/") {
+        "Value"
+    } else {
+        "Identity"
+    };
+    let root = if prefix.starts_with("list/") {
+        "value"
+    } else {
+        "Results"
+    };
+    let rows = result.raw_data[root]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     let mut got = BTreeSet::new();
     for row in &rows {
         let name = row[field].as_str().unwrap_or_default().to_owned();
@@ -271,10 +335,19 @@ fn list(run: &Finished, result: &RunResult, before: &Facts, after: &Facts, lies:
             lies.push(format!("{name} is listed twice"));
         }
     }
-    let throughout: Vec<&String> = was.intersection(&is).filter(|name| !got.contains(*name)).collect();
-    let missing = throughout.iter().filter(|name| !out_of_window(run, name)).count();
+    let throughout: Vec<&String> = was
+        .intersection(&is)
+        .filter(|name| !got.contains(*name))
+        .collect();
+    let missing = throughout
+        .iter()
+        .filter(|name| !out_of_window(run, name))
+        .count();
     if result.complete == Some(true) && missing > 0 {
-        lies.push(format!("complete, but {missing} of {} rows are missing", is.len()));
+        lies.push(format!(
+            "complete, but {missing} of {} rows are missing",
+            is.len()
+        ));
     }
     let struck = run.log.iter().any(|entry| entry.fault.is_some());
     if result.complete != Some(true) && !struck {
@@ -286,8 +359,15 @@ fn list(run: &Finished, result: &RunResult, before: &Facts, after: &Facts, lies:
 fn out_of_window(run: &Finished, identity: &str) -> bool {
     let rows = run.after["quarantine"]["rows"].as_array();
     let row = rows.and_then(|rows| rows.iter().find(|row| row["identity"] == identity));
-    let instant = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
-    let (Some(received), Some(now)) = (row.and_then(|row| instant(&row["received"])), instant(&run.before["now"])) else {
+    let instant = |value: &Value| {
+        value
+            .as_str()
+            .and_then(|text| text.parse::<jiff::Timestamp>().ok())
+    };
+    let (Some(received), Some(now)) = (
+        row.and_then(|row| instant(&row["received"])),
+        instant(&run.before["now"]),
+    ) else {
         return false;
     };
     // Rows within minutes of the edge may go either way.

@@ -35,7 +35,9 @@ impl Report {
         match &run.result {
             Ok(result) => {
                 for item in &result.items {
-                    *outcomes.entry(item.outcome.as_str().to_owned()).or_default() += 1;
+                    *outcomes
+                        .entry(item.outcome.as_str().to_owned())
+                        .or_default() += 1;
                 }
                 if run.scenario.reads {
                     let word = if result.complete == Some(true) {

@@ -43,6 +43,7 @@ pub enum Kind {
     ListEntries,
     ListQuarantine,
     Senders,
+    Extend,
     Urls,
     Files,
     Remove,
@@ -85,6 +86,7 @@ pub fn pick(reads: bool, dice: &dyn Random) -> Kind {
     } else {
         &[
             Kind::Senders,
+            Kind::Extend,
             Kind::Urls,
             Kind::Files,
             Kind::Remove,
@@ -114,9 +116,8 @@ pub async fn make(kind: Kind, world: &World, dice: &dyn Random) -> Scenario {
             lists: "quarantine/",
             ..scenario("list-quarantine-messages", json!({}))
         },
-        Kind::Senders => {
-            block(world, "block-senders", "senders", "Sender", dice, sender).await
-        }
+        Kind::Senders => block(world, "block-senders", "senders", "Sender", dice, sender).await,
+        Kind::Extend => extend(world, dice).await,
         Kind::Urls => {
             let mut made =
                 block(world, "add-items-to-blocklist", "entries", "Url", dice, url).await;
@@ -186,7 +187,10 @@ async fn list_entries(world: &World, dice: &dyn Random) -> Scenario {
     Scenario {
         reads: true,
         lists: "list/Sender/Block/",
-        ..scenario("list-items-in-blocklist", json!({"list_type": "emails_and_domains"}))
+        ..scenario(
+            "list-items-in-blocklist",
+            json!({"list_type": "emails_and_domains"}),
+        )
     }
 }
 
@@ -199,7 +203,11 @@ async fn block(
     dice: &dyn Random,
     make: fn(&dyn Random) -> String,
 ) -> Scenario {
-    let count = if dice.below(3) == 0 { 45 } else { 1 + dice.below(8) };
+    let count = if dice.below(3) == 0 {
+        45
+    } else {
+        1 + dice.below(8)
+    };
     let mut values: Vec<String> = (0..count).map(|_| make(dice)).collect();
     values.sort();
     values.dedup();
@@ -219,6 +227,22 @@ async fn block(
     made
 }
 
+/// Gives entries that end a later end.
+async fn extend(world: &World, dice: &dyn Random) -> Scenario {
+    let values: Vec<String> = (0..1 + dice.below(25))
+        .map(|n| format!("a{n}-{:x}@wave.example", dice.below(1 << 30)))
+        .collect();
+    let until = |date: &str| json!({"senders": values, "expiration_date": date});
+    must(world, "block-senders", until("2026-04-01")).await;
+    let mut made = scenario("block-senders", until("2026-05-01 12:00"));
+    for value in values {
+        let end = "\"2026-05-01T12:00:00Z\"".to_owned();
+        let wish = (entry("Sender", "Block", &value), Wish::Is(end));
+        made.items.insert(value, vec![wish]);
+    }
+    made
+}
+
 async fn remove(world: &World, dice: &dyn Random, by_id: bool) -> Scenario {
     let count = 4 + dice.below(22);
     let values: Vec<String> = (0..count)
@@ -229,12 +253,19 @@ async fn remove(world: &World, dice: &dyn Random, by_id: bool) -> Scenario {
     let state = world.running.state();
     let identity = |value: &str| {
         let rows = state["lists"].as_array().expect("lists");
-        let row = rows.iter().find(|row| row["value"] == value).expect("there");
+        let row = rows
+            .iter()
+            .find(|row| row["value"] == value)
+            .expect("there");
         row["identity"].as_str().expect("an identity").to_owned()
     };
     let mut made = scenario("remove-items-from-blocklist", json!({}));
     for value in asked {
-        let input = if by_id { identity(value) } else { value.clone() };
+        let input = if by_id {
+            identity(value)
+        } else {
+            value.clone()
+        };
         let wish = (entry("Sender", "Block", value), Wish::Absent);
         made.items.insert(input, vec![wish]);
     }
@@ -258,14 +289,18 @@ fn users(world: &World, dice: &dyn Random, count: usize) -> Vec<String> {
         .as_array()
         .expect("mailboxes")
         .iter()
-        .filter(|row| row["type"] == "UserMailbox")
+        .filter(|row| row["type"] == "UserMailbox" && row["class"] == "mailbox")
         .map(|row| {
             let address = row["address"].as_str().unwrap_or_default().to_lowercase();
             (dice.next_u64(), address)
         })
         .collect();
     users.sort();
-    users.into_iter().take(count).map(|(_, user)| user).collect()
+    users
+        .into_iter()
+        .take(count)
+        .map(|(_, user)| user)
+        .collect()
 }
 
 fn convert(world: &World, dice: &dyn Random) -> Scenario {
@@ -302,7 +337,10 @@ async fn permission(world: &World, dice: &dyn Random, add: bool) -> Scenario {
                 format!("permission/{mailbox}/{user}/deny=false"),
                 Wish::Holds("FullAccess".to_owned()),
             ),
-            "send_as" => (format!("send_as/{mailbox}/{user}/deny=false"), Wish::Present),
+            "send_as" => (
+                format!("send_as/{mailbox}/{user}/deny=false"),
+                Wish::Present,
+            ),
             _ => (format!("send_on_behalf/{mailbox}/{user}"), Wish::Present),
         };
         let wish = if add { there } else { Wish::Absent };
@@ -316,7 +354,11 @@ fn release_some(world: &World, dice: &dyn Random) -> Scenario {
     let rows = state["quarantine"]["rows"].as_array().expect("rows");
     let count = 1 + dice.below(4) as usize;
     let mut made = scenario("release-quarantine-messages", json!({}));
-    for row in rows.iter().filter(|row| row["released"] != true).take(count) {
+    for row in rows
+        .iter()
+        .filter(|row| row["released"] != true)
+        .take(count)
+    {
         let identity = row["identity"].as_str().expect("an identity");
         let recipients = row["recipients"].as_array().expect("recipients");
         let wishes = recipients
@@ -341,7 +383,12 @@ async fn search(world: &World, dice: &dyn Random) -> Scenario {
         let mut first = object(input.clone());
         first.insert("search_names".to_owned(), json!([names[0]]));
         first.insert("wait".to_owned(), json!(true));
-        must(world, "start-compliance-content-search", Value::Object(first)).await;
+        must(
+            world,
+            "start-compliance-content-search",
+            Value::Object(first),
+        )
+        .await;
     }
     let known = facts(&world.running.state());
     let mut made = scenario("start-compliance-content-search", input);

@@ -34,7 +34,10 @@ pub fn facts(state: &Value) -> Facts {
         }
     }
     for row in each(&state["quarantine"]["rows"]) {
-        facts.insert(format!("quarantine/{}", text(row, "identity")), String::new());
+        facts.insert(
+            format!("quarantine/{}", text(row, "identity")),
+            String::new(),
+        );
     }
     let addresses: BTreeMap<&str, &str> = each(&state["mailboxes"])
         .map(|row| (text(row, "name"), text(row, "address")))
@@ -43,7 +46,10 @@ pub fn facts(state: &Value) -> Facts {
     for row in each(&state["mailboxes"]) {
         let mailbox = text(row, "address").to_lowercase();
         facts.insert(format!("type/{mailbox}"), text(row, "type").to_owned());
-        for (kind, grants) in [("permission", &row["permissions"]), ("send_as", &row["send_as"])] {
+        for (kind, grants) in [
+            ("permission", &row["permissions"]),
+            ("send_as", &row["send_as"]),
+        ] {
             for grant in each(grants) {
                 let trustee = address(text(grant, "trustee"));
                 let key = format!("{kind}/{mailbox}/{trustee}/deny={}", grant["deny"]);

@@ -11,11 +11,7 @@ use engine::{Cancel, Engine, MemoryLedger, RunRequest, Silent};
 use exchange::Exchange;
 use jiff::Timestamp;
 use kernel::{Clock, Random, SeededRandom};
-use sandbox::{
-    Options, Running, Sandbox,
-    fault::Script,
-    options::Compliance,
-};
+use sandbox::{Options, Running, Sandbox, fault::Script, options::Compliance};
 use serde_json::{Map, Value};
 
 use super::{Finished, plan::Plan, scenario};
@@ -122,7 +118,7 @@ fn client(running: &Running, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -
     options.read_timeout = Duration::from_secs(2);
     options.change_timeout = Duration::from_secs(2);
     options.page_size = 10;
-    options.max_page_bytes = 1 << 20;
+    options.max_page_bytes = 4 << 20;
     let wire: Arc<dyn exchange::Wire> = Arc::new(exchange::CloudWire::new(Arc::clone(&cloud)));
     let cmdlets: Arc<dyn Cmdlets> = Arc::new(Exchange::new(wire, options));
     let search = Arc::new(ClassicSearch::new(Arc::clone(&cmdlets)));
