@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
 use ::commands::{Definition, Session, catalog};
+use anyhow::Context;
 
 use super::Generated;
 use crate::chore::Workspace;

@@ -245,56 +245,7 @@ impl Block<'_> {
             .identity(there.first().map(|one| one.identity.clone()));
             return Next::Settle(Box::new(item));
         }
-        self.judge_by_history(good, settled).unwrap_or(Next::Add)
-    }
-
-    /// An entry that is not on the list though an earlier call was about it.
-    fn judge_by_history(&self, good: &Good<Entry>, settled: &Settled) -> Option<Next> {
-        let last = settled.last_failure(&good.key)?;
-        if last.code == code::LIST_FULL {
-            let item = Item::failed(
-                good.key.as_str(),
-                good.input.as_str(),
-                Outcome::Rejected,
-                last.clone(),
-            );
-            return Some(Next::Settle(Box::new(item)));
-        }
-        let is_duplicate = |failure: &Failure| {
-            failure.code == code::ALREADY_EXISTS
-                && failure
-                    .args
-                    .get("value")
-                    .and_then(Value::as_str)
-                    .is_some_and(|value| value.eq_ignore_ascii_case(&good.value.value))
-        };
-        if !is_duplicate(last) {
-            return None;
-        }
-        // The service says it is listed and the list does not show it (yet). If an earlier send of
-        // ours had lost its answer, or got one that did not name it, that send is what it finds.
-        let ours = settled.attempts(&good.key).any(|attempt| {
-            attempt
-                .failure
-                .as_ref()
-                .is_none_or(|failure| failure.may_have_taken_effect() && !is_duplicate(failure))
-        });
-        let item = if ours {
-            Item::success(
-                good.key.as_str(),
-                good.input.as_str(),
-                Outcome::Added,
-                "blocked: the service confirms that it is listed, the list does not show it yet",
-            )
-        } else {
-            Item::failed(
-                good.key.as_str(),
-                good.input.as_str(),
-                Outcome::Rejected,
-                last.clone(),
-            )
-        };
-        Some(Next::Settle(Box::new(item)))
+        judge_by_history(good, settled).unwrap_or(Next::Add)
     }
 
     fn add_step(&self, key: String, chunk: &[&Good<Entry>]) -> Step {
@@ -394,32 +345,12 @@ impl Block<'_> {
         for item in open {
             match by_key.get(&item.key) {
                 Some(row) if ListEntry(row).error().is_none() && ListEntry(row).blocks() => {
-                    applied.settled.push(self.added(item, row));
+                    applied.settled.push(added(item, row));
                 }
                 Some(_) | None => applied.ask.push(item.key.clone()),
             }
         }
         applied
-    }
-
-    fn added(&self, item: &Planned, row: &exchange::Row) -> Item {
-        let entry = ListEntry(row);
-        let expires = entry.expiration().map(dates::show);
-        let end = expires.clone().unwrap_or_else(|| "never".to_owned());
-        Item::success(
-            item.key.as_str(),
-            item.input.as_str(),
-            Outcome::Added,
-            format!("blocked, ends {end}"),
-        )
-        .identity(
-            entry
-                .identity()
-                .filter(|id| !id.is_empty())
-                .map(str::to_owned),
-        )
-        .with("expiration_date", expires)
-        .raw(row.to_value())
     }
 
     /// The call was refused, or its answer was lost. Values before the one that it names were
@@ -596,4 +527,73 @@ pub(super) fn of_open(step: &Step, open: &[&Planned], values: Vec<String>) -> Ve
         .filter(|(item, _)| open.iter().any(|one| one.key == item.key))
         .map(|(_, value)| value)
         .collect()
+}
+
+/// An entry that is not on the list though an earlier call was about it.
+fn judge_by_history(good: &Good<Entry>, settled: &Settled) -> Option<Next> {
+    let last = settled.last_failure(&good.key)?;
+    if last.code == code::LIST_FULL {
+        let item = Item::failed(
+            good.key.as_str(),
+            good.input.as_str(),
+            Outcome::Rejected,
+            last.clone(),
+        );
+        return Some(Next::Settle(Box::new(item)));
+    }
+    let is_duplicate = |failure: &Failure| {
+        failure.code == code::ALREADY_EXISTS
+            && failure
+                .args
+                .get("value")
+                .and_then(Value::as_str)
+                .is_some_and(|value| value.eq_ignore_ascii_case(&good.value.value))
+    };
+    if !is_duplicate(last) {
+        return None;
+    }
+    // The service says it is listed and the list does not show it (yet). If an earlier send of
+    // ours had lost its answer, or got one that did not name it, that send is what it finds.
+    let ours = settled.attempts(&good.key).any(|attempt| {
+        attempt
+            .failure
+            .as_ref()
+            .is_none_or(|failure| failure.may_have_taken_effect() && !is_duplicate(failure))
+    });
+    let item = if ours {
+        Item::success(
+            good.key.as_str(),
+            good.input.as_str(),
+            Outcome::Added,
+            "blocked: the service confirms that it is listed, the list does not show it yet",
+        )
+    } else {
+        Item::failed(
+            good.key.as_str(),
+            good.input.as_str(),
+            Outcome::Rejected,
+            last.clone(),
+        )
+    };
+    Some(Next::Settle(Box::new(item)))
+}
+
+fn added(item: &Planned, row: &exchange::Row) -> Item {
+    let entry = ListEntry(row);
+    let expires = entry.expiration().map(dates::show);
+    let end = expires.clone().unwrap_or_else(|| "never".to_owned());
+    Item::success(
+        item.key.as_str(),
+        item.input.as_str(),
+        Outcome::Added,
+        format!("blocked, ends {end}"),
+    )
+    .identity(
+        entry
+            .identity()
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned),
+    )
+    .with("expiration_date", expires)
+    .raw(row.to_value())
 }

@@ -3,9 +3,9 @@
 pub mod args;
 pub mod company;
 pub mod compliance;
+pub mod made;
 pub mod mailbox;
 pub mod mailstore;
-pub mod made;
 pub mod organization;
 pub mod quarantine;
 pub mod tabl;
@@ -131,7 +131,10 @@ const COUNT: usize = {
 /// Every simulated cmdlet.
 pub static CMDLETS: &[&Spec] = &joined();
 
-#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a miss cannot build")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated at compile time, where a miss cannot build"
+)]
 const fn joined() -> [&'static Spec; COUNT] {
     let mut all = [&tabl::read::GET; COUNT];
     let mut next = 0;
@@ -234,15 +237,30 @@ impl Tenant {
 
 /// A parameter that every set requires.
 pub(crate) const fn required(name: &'static str, kind: Kind) -> Parameter {
-    Parameter { name, kind, required: true, role: None }
+    Parameter {
+        name,
+        kind,
+        required: true,
+        role: None,
+    }
 }
 
 /// A parameter that may be left out.
 pub(crate) const fn optional(name: &'static str, kind: Kind) -> Parameter {
-    Parameter { name, kind, required: false, role: None }
+    Parameter {
+        name,
+        kind,
+        required: false,
+        role: None,
+    }
 }
 
 /// A parameter that exists only for holders of a role.
 pub(crate) const fn for_role(name: &'static str, kind: Kind, role: &'static str) -> Parameter {
-    Parameter { name, kind, required: false, role: Some(role) }
+    Parameter {
+        name,
+        kind,
+        required: false,
+        role: Some(role),
+    }
 }
