@@ -147,6 +147,9 @@ pub struct Settings {
     pub concurrency_retry_after: Option<u64>,
     /// `retired`, `search_only` or `legacy`.
     pub compliance: Compliance,
+    /// How long the jobs of Compliance take, in percent of what they take in the cloud; 0 ends
+    /// every job with the call that starts it.
+    pub pace_percent: u32,
     /// Milliseconds for which changes stay invisible to reads.
     pub lag_ms: u64,
     /// Directory roles and role groups of the app, by their printed names.
@@ -241,6 +244,7 @@ impl Default for Settings {
             concurrency: 0,
             concurrency_retry_after: None,
             compliance: Compliance::default(),
+            pace_percent: 100,
             lag_ms: 0,
             app_roles: roles.clone(),
             user_roles: roles,

@@ -117,6 +117,7 @@ impl World {
             switches.allow_sender = settings.allow_sender == AllowSender::Works;
             switches.allow_sender_fails_first = settings.allow_sender == AllowSender::FailsBefore;
             switches.release_all_or_nothing = settings.release_all_or_nothing;
+            tenant.compliance.pace_percent = Some(settings.pace_percent);
         }
         *lock(&self.settings) = settings;
     }
