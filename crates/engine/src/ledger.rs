@@ -53,27 +53,29 @@ impl MemoryLedger {
             .clone()
     }
 
-    fn push(&self, entry: Entry) -> Result<(), Failure> {
+    fn push(&self, entry: Entry) {
         self.entries
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(entry);
-        Ok(())
     }
 }
 
 #[async_trait]
 impl Ledger for MemoryLedger {
     async fn begin(&self, run: RunId, request: &RunRequest) -> Result<(), Failure> {
-        self.push(Entry::Begin(run, Box::new(request.clone())))
+        self.push(Entry::Begin(run, Box::new(request.clone())));
+        Ok(())
     }
 
     async fn plan(&self, run: RunId, plan: &Plan) -> Result<(), Failure> {
-        self.push(Entry::Plan(run, Box::new(plan.clone())))
+        self.push(Entry::Plan(run, Box::new(plan.clone())));
+        Ok(())
     }
 
     async fn intent(&self, run: RunId, step: &str) -> Result<(), Failure> {
-        self.push(Entry::Intent(run, step.to_owned()))
+        self.push(Entry::Intent(run, step.to_owned()));
+        Ok(())
     }
 
     async fn settle(&self, run: RunId, items: &[Item]) -> Result<(), Failure> {
@@ -81,10 +83,12 @@ impl Ledger for MemoryLedger {
             .iter()
             .map(|item| (item.key.clone(), item.outcome))
             .collect();
-        self.push(Entry::Settle(run, settled))
+        self.push(Entry::Settle(run, settled));
+        Ok(())
     }
 
     async fn finish(&self, run: RunId, _result: &RunResult) -> Result<(), Failure> {
-        self.push(Entry::Finish(run))
+        self.push(Entry::Finish(run));
+        Ok(())
     }
 }

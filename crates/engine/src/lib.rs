@@ -55,7 +55,7 @@ impl Engine {
             Ok(checked) => checked,
             Err(failure) if commands::input::is_usage_error(&failure) => return Err(failure),
             Err(failure) => {
-                let result = RunResult::refused(id, request, &definition, failure);
+                let result = RunResult::failed(id, request, &definition, &failure);
                 self.ledger.begin(id, request).await?;
                 self.ledger.finish(id, &result).await?;
                 return Ok(result);

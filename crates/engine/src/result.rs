@@ -234,16 +234,6 @@ impl RunResult {
         }
     }
 
-    /// A run whose input was refused as a whole.
-    pub(crate) fn refused(
-        id: RunId,
-        request: &RunRequest,
-        definition: &Definition,
-        failure: Failure,
-    ) -> Self {
-        Self::failed(id, request, definition, &failure)
-    }
-
     /// A run that ended before it had items or rows, for instance because there is no sign-in.
     pub fn failed(
         id: RunId,
