@@ -22,7 +22,7 @@ pub fn check(matches: &ArgMatches) -> Result<u8, Failure> {
         Some(("entry", matches)) => entry(matches),
         Some(("match", matches)) => matching(matches),
         Some(("kql", matches)) => kql(matches),
-        Some(("mail", matches)) => mails(matches),
+        Some(("mail", matches)) => Ok(mails(matches)),
         _ => Err(Failure::internal("a verb without a function")),
     }
 }
@@ -185,7 +185,7 @@ fn kql_values(matches: &ArgMatches) -> Result<Vec<String>, Failure> {
     }
 }
 
-fn mails(matches: &ArgMatches) -> Result<u8, Failure> {
+fn mails(matches: &ArgMatches) -> u8 {
     let format = Format::of(matches);
     let mut failed = false;
     for path in matches.get_many::<String>("files").into_iter().flatten() {
@@ -203,33 +203,36 @@ fn mails(matches: &ArgMatches) -> Result<u8, Failure> {
             Format::Table => show_mail(&report),
         }
     }
-    Ok(u8::from(failed))
+    u8::from(failed)
 }
 
 fn show_mail(report: &mail::MailReport) {
-    let value = json!(report);
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
     terminal::data(&format!(
         "{}\n  subject: {}\n  message id: {}",
-        escape::line(&text(&value["file"])),
-        escape::line(&text(&value["subject"])),
-        escape::line(&text(&value["message_id"]))
+        escape::line(&report.file),
+        escape::line(&text(&report.subject)),
+        escape::line(&text(&report.message_id))
     ));
     let mut shown = Table::new("", &["What", "Value", "Entry", "Note"]);
-    for (list, what) in [("senders", "sender"), ("urls", "link"), ("files", "file")] {
-        for one in value[list].as_array().into_iter().flatten() {
-            let note = [text(&one["reason"]), text(&one["name"])].concat();
-            shown.rows.push(vec![
-                what.to_owned(),
-                text(&one["value"]),
-                text(&one["entry"]),
-                note,
-            ]);
-        }
+    let mut row = |what: &str, value: &str, entry: &Option<String>, note: String| {
+        let row = vec![what.to_owned(), value.to_owned(), text(entry), note];
+        shown.rows.push(row);
+    };
+    for sender in &report.senders {
+        row("sender", &sender.value, &sender.entry, text(&sender.reason));
+    }
+    for url in &report.urls {
+        row("link", &url.value, &url.entry, text(&url.reason));
+    }
+    for file in &report.files {
+        let value = text(&file.value);
+        let note = [text(&file.reason), text(&file.name)].concat();
+        row("file", &value, &file.entry, note);
     }
     terminal::data(&table::render(&shown));
-    for problem in value["problems"].as_array().into_iter().flatten() {
-        terminal::warning(&text(problem));
+    for problem in &report.problems {
+        terminal::warning(problem);
     }
 }
 

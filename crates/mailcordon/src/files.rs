@@ -13,6 +13,10 @@ const MOST_BYTES: u64 = 32 * 1024 * 1024;
 /// The deepest nesting of a JSON input.
 const MOST_LEVELS: usize = 32;
 
+/// What a JSON input looks like.
+const OBJECT: &str = "give one JSON object, such as {\"senders\": [\"a@b.example\"]} for `run` or \
+    {\"lag_ms\": 500} for `sandbox --settings`";
+
 /// Reads a file whole, up to `most` bytes.
 pub fn read(path: &str, most: u64) -> Result<Vec<u8>, Failure> {
     let named = || format!("`{}`", escape::clipped(path, 200));
@@ -21,6 +25,7 @@ pub fn read(path: &str, most: u64) -> Result<Vec<u8>, Failure> {
             code::WRONG_SHAPE,
             format!("{} cannot be read: {error}", named()),
         )
+        .hint("check the path, and that this user may read it")
     };
     let mut bytes = Vec::new();
     let taken = if path == "-" {
@@ -68,7 +73,8 @@ pub fn object(path: &str) -> Result<Map<String, Value>, Failure> {
         return Err(Failure::invalid(
             code::INPUT_TOO_LARGE,
             format!("{} is nested deeper than {MOST_LEVELS} levels", named()),
-        ));
+        )
+        .hint(OBJECT));
     }
     match serde_json::from_slice(&bytes) {
         Ok(Value::Object(object)) => Ok(object),
@@ -76,11 +82,12 @@ pub fn object(path: &str) -> Result<Map<String, Value>, Failure> {
             code::WRONG_SHAPE,
             format!("{} holds no JSON object", named()),
         )
-        .hint("give an object with the command's parameters, such as {\"senders\": [\"a@b.example\"]}")),
+        .hint(OBJECT)),
         Err(error) => Err(Failure::invalid(
             code::WRONG_SHAPE,
             format!("{} is not JSON: {error}", named()),
-        )),
+        )
+        .hint(OBJECT)),
     }
 }
 

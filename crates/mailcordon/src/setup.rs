@@ -11,7 +11,7 @@ use exchange::Exchange;
 use kernel::{Clock, Failure, Random, Secret, SystemClock, SystemRandom};
 
 use crate::{
-    config::{Config, Environment, Reader},
+    config::{Auth, Config, Environment, Reader},
     terminal,
 };
 
@@ -44,7 +44,18 @@ impl Machine {
     pub fn tenant(&self, config: &Config, connection: Option<&str>) -> Result<Tenant, Failure> {
         let reader = Reader::new(self.environment.clone(), Arc::clone(&self.clock));
         let settings = config.settings(connection, &reader)?;
-        tenant(settings, self.cloud_environment())
+        let mut environment = self.cloud_environment();
+        if let Auth::DeviceCode {
+            username: Some(name),
+            ..
+        } = &config.connection(connection)?.sign_in.auth
+        {
+            let name = name.clone();
+            environment.device_prompt = Some(Arc::new(move |code| {
+                terminal::note(&format!("{} Sign in as {name}.", code.message));
+            }));
+        }
+        tenant(settings, environment)
     }
 
     fn cloud_environment(&self) -> cloud::Environment {

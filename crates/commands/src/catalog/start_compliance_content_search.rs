@@ -231,7 +231,11 @@ impl Change for StartComplianceContentSearch {
         let mut table =
             Table::new("Searches", &["Search", "Outcome", "State", "Items", "Message"]);
         let text = |item: &Item, name: &str| {
-            item.context.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default()
+            match item.context.get(name) {
+                None | Some(Value::Null) => String::new(),
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+            }
         };
         for item in items {
             table.rows.push(vec![

@@ -11,7 +11,7 @@ use exchange::{
     cmdlet::{GetTenantAllowBlockListItems, ListType},
 };
 use jiff::SignedDuration;
-use kernel::{Effect, Failure, Role, escape, failure::code};
+use kernel::{Effect, ErrorKind, Failure, Role, escape, failure::code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -111,7 +111,7 @@ async fn run(tenant: &Tenant, report: &mut Report<'_>) -> Result<(), Failure> {
     let searches = match compliance {
         Ok(()) => granted(tenant, Service::Compliance, report, &mut reasons).await,
         Err(failure) => {
-            reasons.insert("compliance", failure.message);
+            reasons.insert("compliance", failure);
             None
         }
     };
@@ -198,7 +198,7 @@ async fn granted(
     tenant: &Tenant,
     service: Service,
     report: &mut Report<'_>,
-    reasons: &mut BTreeMap<&'static str, String>,
+    reasons: &mut BTreeMap<&'static str, Failure>,
 ) -> Option<BTreeSet<String>> {
     match tenant.cmdlets.granted(service).await {
         Ok(granted) => Some(granted.iter().map(|name| name.to_lowercase()).collect()),
@@ -214,7 +214,7 @@ async fn granted(
             } else {
                 "compliance"
             };
-            reasons.insert(place, failure.message);
+            reasons.insert(place, failure);
             None
         }
     }
@@ -321,7 +321,7 @@ impl Report<'_> {
         meta: &Meta,
         exchange: Option<&BTreeSet<String>>,
         compliance: Option<&BTreeSet<String>>,
-        reasons: &BTreeMap<&'static str, String>,
+        reasons: &BTreeMap<&'static str, Failure>,
     ) {
         let (granted, place) = match meta.session {
             Session::Exchange | Session::All => (exchange, "exchange"),
@@ -329,14 +329,22 @@ impl Report<'_> {
         };
         let check = format!("command {}", meta.id);
         let Some(granted) = granted else {
-            let why = reasons.get(place).cloned().unwrap_or_default();
-            let result = if place == "compliance" && !self.compliance {
+            let reason = reasons.get(place);
+            let why = reason.map_or("", |failure| failure.message.as_str());
+            // A service that could not be reached has refused nothing.
+            let refused = reason.is_some_and(|failure| {
+                matches!(
+                    failure.kind,
+                    ErrorKind::PermissionDenied | ErrorKind::AuthenticationFailed
+                )
+            });
+            let result = if place == "compliance" && refused && !self.compliance {
                 "not allowed"
             } else {
                 "unknown"
             };
             let more = json!({ "command": meta.id, "allowed": (result == "not allowed").then_some(false) });
-            self.row(&check, result, &why, more);
+            self.row(&check, result, why, more);
             return;
         };
         let missing: Vec<&str> = meta

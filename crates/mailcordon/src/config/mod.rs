@@ -23,7 +23,7 @@ use std::{
 use cloud::CloudName;
 use kernel::{Code, ErrorKind, Failure, failure::code};
 
-pub use auth::{Auth, AuthKind};
+pub use auth::Auth;
 pub use locate::{Environment, locate};
 pub use schema::json_schema;
 pub use settings::SignIn;
@@ -88,6 +88,11 @@ pub struct Proxy {
     pub credentials: Option<(String, Arc<Source>)>,
 }
 
+/// What to do where there is no configuration.
+const NO_FILE: &str = "write ~/.config/mailcordon/config.toml or name a file with \
+    `--config`; `mailcordon sandbox --config-out DIR` makes one to try with, and \
+    `mailcordon demo` needs none";
+
 impl Config {
     /// Finds, guards and reads the configuration. `explicit` is the path given on the command
     /// line. Without any file the configuration is empty: offline commands need none.
@@ -146,7 +151,10 @@ impl Config {
                     None => "there is no configuration file, so there is no connection".to_owned(),
                 },
             )
-            .hint("add `[connections.<name>]`, or try everything offline with `mailcordon demo`")),
+            .hint(match &self.file {
+                Some(_) => "add `[connections.<name>]`, or see everything with `mailcordon demo`",
+                None => NO_FILE,
+            })),
             (Some(_), Some(_)) => Err(failure(
                 code::UNKNOWN_CONNECTION,
                 format!("several connections are configured: {}", self.names()),
@@ -160,13 +168,14 @@ impl Config {
         let said = kernel::escape::clipped(name, 80);
         let advice = match document::nearest(name, known) {
             Some(near) => format!("; did you mean `{near}`?"),
+            None if self.file.is_none() => ": no configuration file was found".to_owned(),
             None if self.connections.is_empty() => String::new(),
             None => format!("; configured are {}", self.names()),
         };
         let message = format!("there is no connection `{said}`{advice}");
         let hint = match &self.file {
             Some(file) => format!("connections stand in {}", file.display()),
-            None => "no configuration file was found: name one with `--config`".to_owned(),
+            None => NO_FILE.to_owned(),
         };
         failure(code::UNKNOWN_CONNECTION, message)
             .arg("connection", said)

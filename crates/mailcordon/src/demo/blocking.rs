@@ -14,16 +14,16 @@ use super::{
 pub fn mail(stage: &mut Stage, own: &Letter, theirs: Option<&Letter>) {
     stage.scene("It begins with the mail. What does it hold? Nothing is fetched to find out.");
     let letter = theirs.unwrap_or(own);
-    offline(
-        &format!("mailcordon check mail {}", quoted(&letter.report.file)),
-        &contents(letter),
-        5,
-    );
+    let line = format!("mailcordon check mail {}", quoted(&letter.report.file));
+    offline(&line, &contents(letter), 5);
     for problem in letter.report.problems.iter().take(2) {
         say(&format!(
             "warning: {}",
             kernel::escape::clipped(problem, 160)
         ));
+    }
+    if letter.senders.is_empty() && letter.links.is_empty() && letter.files.is_empty() {
+        say("There is nothing in it to block.");
     }
     if letter.reported {
         say("Somebody reports a mail here: the senders are those of the mail inside.");

@@ -229,7 +229,9 @@ pub fn say(text: &str) {
 /// Shows a command line that needs no tenant, with its table.
 pub fn offline(line: &str, table: &Table, rows: usize) {
     print(show::command(&[line.to_owned()]));
-    print(show::table(table, &[], rows));
+    if !table.rows.is_empty() {
+        print(show::table(table, &[], rows));
+    }
 }
 
 fn print(lines: Vec<String>) {

@@ -1,5 +1,7 @@
 //! A result for a person: the table on standard output, everything else on standard error.
 
+use std::fmt::Write;
+
 use commands::Table;
 use engine::{ReturnData, RunResult};
 
@@ -62,7 +64,8 @@ pub fn verdict(result: &RunResult) -> String {
         } else {
             "not complete"
         };
-        format!(", {} rows, {whole}", result.rows)
+        let rows = if result.rows == 1 { "row" } else { "rows" };
+        format!(", {} {rows}, {whole}", result.rows)
     } else {
         counts(result)
     };
@@ -88,6 +91,8 @@ fn counts(result: &RunResult) -> String {
     }
     counts
         .iter()
-        .map(|(name, count)| format!(", {count} {}", name.replace('_', " ")))
-        .collect()
+        .fold(String::new(), |mut text, (name, count)| {
+            let _ = write!(text, ", {count} {}", name.replace('_', " "));
+            text
+        })
 }
