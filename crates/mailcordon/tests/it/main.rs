@@ -7,4 +7,10 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod hostile;
+mod input;
+mod lab;
+mod leaks;
+mod offline;
+mod status;
 mod truth;
