@@ -42,7 +42,7 @@ pub struct Input {
     /// Whether `entries` are values or identities.
     #[serde(default)]
     pub entity_type: EntityType,
-    /// The list.
+    /// The list of the service that the entries are on.
     pub list_type: ListType,
 }
 
