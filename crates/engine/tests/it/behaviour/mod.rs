@@ -1,0 +1,5 @@
+//! What each command promises, one promise a test.
+
+mod blocking;
+mod intercept;
+mod whole;

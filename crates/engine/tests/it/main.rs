@@ -1,0 +1,12 @@
+//! Runs against a simulated tenant over loopback HTTP, and the engine's own promises.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on panics"
+)]
+
+mod ground;
+mod lists;
+mod outcomes;
