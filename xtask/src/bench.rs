@@ -101,7 +101,11 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
     workspace.step("Debian packages", || tools::debian(workspace))?;
     let mut binary = PathBuf::new();
     workspace.step("build", || {
-        binary = workspace.binary(!options.smoke)?;
+        binary = workspace.binary(match (options.smoke, options.quick) {
+            (true, _) => "dev",
+            (false, true) => "quick",
+            (false, false) => "release",
+        })?;
         Ok(())
     })?;
     let bench = Bench {
@@ -132,7 +136,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
         // taken is a defect all the same.
         return report.taken();
     }
-    if options.only.is_empty() {
+    if options.only.is_empty() && !options.quick {
         report.write(workspace, "Speed and memory", "docs/bench.md")?;
     }
     report.verdict()

@@ -64,15 +64,11 @@ impl Workspace {
         command
     }
 
-    /// Builds the binary and gives its path: the release build, or the debug build.
-    pub fn binary(&self, release: bool) -> anyhow::Result<PathBuf> {
-        let (profile, folder): (&[&str], _) = if release {
-            (&["--release"], "release")
-        } else {
-            (&[], "debug")
-        };
+    /// Builds the binary under a profile (`dev`, `quick`, `release`) and gives its path.
+    pub fn binary(&self, profile: &str) -> anyhow::Result<PathBuf> {
         let mut command = self.cargo(&["build", "--quiet", "--package", "mailcordon"]);
-        run(command.args(profile))?;
+        run(command.args(["--profile", profile]))?;
+        let folder = if profile == "dev" { "debug" } else { profile };
         Ok(self.target.join(folder).join("mailcordon"))
     }
 

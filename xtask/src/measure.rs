@@ -14,6 +14,8 @@ use kernel::Clock;
 pub struct Options {
     /// Only prove that the measuring works: debug build, smallest counts, no report.
     pub smoke: bool,
+    /// Measure the release build without link-time optimisation; no report.
+    pub quick: bool,
     /// The ids of the measures to take; empty for all.
     pub only: Vec<String>,
 }
@@ -26,6 +28,7 @@ impl Options {
         while let Some(argument) = rest.next() {
             match *argument {
                 "--smoke" => options.smoke = true,
+                "--quick" => options.quick = true,
                 "--only" => {
                     let id = rest.next().context("`--only` wants the id of a measure")?;
                     options.only.push((*id).to_owned());

@@ -1,7 +1,7 @@
 //! A plan: the changes that a run still wants to make, each with its before-image, in a form that
 //! can be stored. And what became of the changes of earlier rounds.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use kernel::Failure;
 use serde::{Deserialize, Serialize};
@@ -182,6 +182,11 @@ impl Settled {
     /// The settled item of that key.
     pub fn item(&self, key: &str) -> Option<&Item> {
         self.items.iter().find(|item| item.key == key)
+    }
+
+    /// The keys of all settled items, for a look at very many.
+    pub fn keys(&self) -> HashSet<&str> {
+        self.items.iter().map(|item| item.key.as_str()).collect()
     }
 
     /// Whether nothing has been settled or tried yet.

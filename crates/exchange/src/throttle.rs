@@ -184,7 +184,14 @@ impl State {
     }
 
     fn refused(&mut self, level: usize) {
-        let below = level.saturating_sub(1).max(1);
+        // The call over the top need not be the one that is refused: where one more was on trial,
+        // that one is taken back and no more.
+        let below = if self.probing {
+            self.limit.saturating_sub(1)
+        } else {
+            level.saturating_sub(1)
+        };
+        let below = below.max(1);
         self.learned = true;
         if below >= self.limit {
             return;

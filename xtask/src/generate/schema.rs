@@ -7,7 +7,7 @@ use crate::chore::{Workspace, output};
 
 /// `docs/config.schema.json`.
 pub fn make(workspace: &Workspace) -> anyhow::Result<Vec<Generated>> {
-    let binary = workspace.binary(false)?;
+    let binary = workspace.binary("dev")?;
     let text = output(workspace.command(binary).args(["schema", "config"]))?;
     Ok(vec![(PathBuf::from("docs/config.schema.json"), text)])
 }

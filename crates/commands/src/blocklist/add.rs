@@ -99,20 +99,31 @@ impl Block<'_> {
             .hint("give a later date, or none for an entry that never expires"));
         }
         let mut sorted = self.entries.sort(|text| accept(self.list, text));
+        let mut early = None;
         if settled.is_first_look() {
             plan.settled.append(&mut sorted.invalid);
             plan.warnings.append(&mut sorted.warnings);
+            if !self.allow_broad && self.list != ListType::FileHashes && !sorted.good.is_empty() {
+                let (_, listed) =
+                    futures::join!(tenant.own_domains(), read_list(tenant, self.list));
+                early = Some(listed);
+            }
             self.refuse_broad(tenant, &mut sorted.good, &mut plan).await;
         }
+        let known = settled.keys();
         let open: Vec<Good<Entry>> = sorted
             .good
             .into_iter()
-            .filter(|good| settled.item(&good.key).is_none())
+            .filter(|good| !known.contains(good.key.as_str()))
             .collect();
         if open.is_empty() {
             return Ok(plan);
         }
-        let listed = match read_list(tenant, self.list).await {
+        let listed = match early {
+            Some(listed) => listed,
+            None => read_list(tenant, self.list).await,
+        };
+        let listed = match listed {
             Ok(listed) => listed,
             Err(failure) => return Ok(plan.cut_short(failure)),
         };
