@@ -2,7 +2,6 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 use commands::Definition;
-use serde_json::json;
 use surfaces::flags::{self, Flag, Form};
 
 use crate::{demo, output, simulate, terminal};
@@ -272,23 +271,89 @@ pub fn schema(_: &ArgMatches) -> u8 {
     0
 }
 
-/// One object for lists of things in JSON forms.
-pub fn rows_json(columns: &[&str], rows: &[Vec<String>]) -> serde_json::Value {
-    json!(
-        rows.iter()
-            .map(|row| columns
-                .iter()
-                .zip(row)
-                .map(|(c, v)| ((*c).to_owned(), json!(v)))
-                .collect())
-            .collect::<Vec<serde_json::Map<String, serde_json::Value>>>()
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
     #[test]
     fn the_grammar_is_sound() {
         super::command().debug_assert();
+    }
+
+    #[test]
+    fn every_documented_command_line_is_taken() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut pages = vec![root.join("README.md")];
+        pages_below(&root.join("docs"), &mut pages);
+        let mut lines = 0;
+        for page in pages {
+            let text = std::fs::read_to_string(&page).unwrap();
+            for line in console_lines(&text) {
+                lines += 1;
+                let taken = super::command().try_get_matches_from(words(&line));
+                assert!(
+                    taken.is_ok(),
+                    "{}: {line}\n{}",
+                    page.display(),
+                    taken.unwrap_err()
+                );
+            }
+        }
+        let commands = commands::catalog::all().len();
+        assert!(lines > commands + 10, "only {lines} lines were found");
+    }
+
+    fn pages_below(folder: &Path, pages: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pages_below(&path, pages);
+            } else if path.extension().is_some_and(|ending| ending == "md") {
+                pages.push(path);
+            }
+        }
+    }
+
+    /// Lines that call the program in `console` blocks, with broken lines joined.
+    fn console_lines(text: &str) -> Vec<String> {
+        let mut out = Vec::new();
+        let blocks = text.split("```console\n").skip(1);
+        for block in blocks.map(|rest| rest.split("```").next().unwrap_or_default()) {
+            for line in block.replace("\\\n", " ").lines() {
+                let line = line.trim().trim_start_matches("$ ");
+                if line.starts_with("mailcordon ") {
+                    out.push(line.to_owned());
+                }
+            }
+        }
+        out
+    }
+
+    /// The words as a shell would take them, up to a comment, a pipe or a redirection.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        let (mut word, mut begun, mut quoted) = (String::new(), false, false);
+        for c in line.chars() {
+            match c {
+                '\'' => {
+                    quoted = !quoted;
+                    begun = true;
+                }
+                ' ' if !quoted => {
+                    if std::mem::take(&mut begun) {
+                        words.push(std::mem::take(&mut word));
+                    }
+                }
+                '#' | '>' | '&' | '|' if !quoted && !begun => return words,
+                c => {
+                    word.push(c);
+                    begun = true;
+                }
+            }
+        }
+        if begun {
+            words.push(word);
+        }
+        words
     }
 }

@@ -4,19 +4,14 @@ use clap::ArgMatches;
 use commands::Table;
 use engine::{Expect, RunRequest};
 use kernel::Failure;
-use serde_json::Map;
+use serde_json::{Map, Value, json};
 
 use crate::{
-    arguments,
     output::{self, Format, table},
     run,
     setup::Machine,
     terminal,
 };
-
-const COLUMNS: [&str; 7] = [
-    "name", "tenant", "cloud", "sign_in", "default", "enabled", "tags",
-];
 
 /// Dispatches.
 pub fn connection(matches: &ArgMatches) -> Result<u8, Failure> {
@@ -29,42 +24,48 @@ pub fn connection(matches: &ArgMatches) -> Result<u8, Failure> {
 
 fn list(matches: &ArgMatches) -> Result<u8, Failure> {
     let config = Machine::new().config(matches.get_one::<String>("config").map(String::as_str))?;
-    let rows: Vec<Vec<String>> = config
-        .connections
-        .values()
+    let is_default = |name: &str| config.default_connection.as_deref() == Some(name);
+    let connections = config.connections.values();
+    let objects: Vec<Value> = connections
+        .clone()
         .map(|connection| {
-            let default = config.default_connection.as_deref() == Some(&connection.name);
-            vec![
-                connection.name.clone(),
-                connection.tenant.clone(),
-                connection.cloud.to_string(),
-                connection.sign_in.auth.kind().as_str().to_owned(),
-                default.to_string(),
-                connection.enabled.to_string(),
-                connection.tags.join(", "),
-            ]
+            json!({
+                "name": connection.name,
+                "tenant": connection.tenant,
+                "cloud": connection.cloud.to_string(),
+                "sign_in": connection.sign_in.auth.kind().as_str(),
+                "default": is_default(&connection.name),
+                "enabled": connection.enabled,
+                "tags": connection.tags,
+            })
         })
         .collect();
-    let json = arguments::rows_json(&COLUMNS, &rows);
     match Format::of(matches) {
-        Format::Json => output::json(&json),
-        Format::Ndjson => json
-            .as_array()
-            .into_iter()
-            .flatten()
-            .for_each(output::json_line),
-        Format::Table if rows.is_empty() => {
-            terminal::note(
-                "no connection is configured; `mailcordon sandbox --config-out DIR` makes one to try",
-            );
-        }
+        Format::Json => output::json(&objects),
+        Format::Ndjson => objects.iter().for_each(output::json_line),
+        Format::Table if objects.is_empty() => terminal::note(
+            "no connection is configured; `mailcordon sandbox --config-out DIR` makes one to try",
+        ),
         Format::Table => {
-            let columns = COLUMNS.iter().map(|&column| column.to_owned()).collect();
-            terminal::data(&table::render(&Table {
-                title: String::new(),
-                columns,
-                rows,
+            let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
+            let mut table = Table::new(
+                "",
+                &[
+                    "Name", "Tenant", "Cloud", "Sign-in", "Default", "Enabled", "Tags",
+                ],
+            );
+            table.rows.extend(connections.map(|connection| {
+                vec![
+                    connection.name.clone(),
+                    connection.tenant.clone(),
+                    connection.cloud.to_string(),
+                    connection.sign_in.auth.kind().as_str().to_owned(),
+                    yes(is_default(&connection.name)),
+                    yes(connection.enabled),
+                    connection.tags.join(", "),
+                ]
             }));
+            terminal::data(&table::render(&table));
         }
     }
     Ok(0)

@@ -9,7 +9,7 @@ use std::{
 use kernel::{Failure, SystemClock, failure::code};
 use serde_json::Value;
 
-use super::*;
+use super::{auth::AuthKind, *};
 
 fn environment(pairs: &[(&str, &str)]) -> Environment {
     let map: HashMap<String, String> = pairs
@@ -723,5 +723,24 @@ fn the_schema_has_the_keys_that_are_read() {
             clouds.contains(&format!("\"{name}\"")),
             "{name} in {clouds}"
         );
+    }
+}
+
+#[test]
+fn the_documented_configurations_are_read() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let mut blocks = text
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default());
+    let (first, ways) = (blocks.next().unwrap(), blocks.next().unwrap());
+    let whole = parse(&format!("{first}{}", blocks.next().unwrap())).unwrap();
+    let connection = whole.connection(None).unwrap();
+    assert!(connection.proxy.is_some() && connection.name == "contoso");
+    parse(ways).unwrap();
+    // Each way to sign in is shown.
+    for (kind, _) in AuthKind::ALL {
+        assert!(ways.contains(&format!("type = \"{kind}\"")), "{kind}");
     }
 }
