@@ -75,6 +75,7 @@ fn lie(seen: &Seen, item: &ItemView) -> Option<String> {
     let moved = || {
         wishes
             .iter()
+            .filter(|(fact, _)| !idle(seen, item, fact))
             .find(|(fact, _)| seen.before.get(fact) != seen.after.get(fact))
             .map(|(fact, _)| format!("{fact} was changed"))
     };
@@ -87,7 +88,7 @@ fn lie(seen: &Seen, item: &ItemView) -> Option<String> {
     match item.outcome {
         Outcome::Invalid => sent().then(|| "it was sent".to_owned()),
         Outcome::Rejected | Outcome::Skipped | Outcome::NotAttempted => {
-            moved().or_else(|| (item.outcome != Outcome::Rejected && sent()).then(|| "it was sent".to_owned()))
+            moved().or_else(|| (item.outcome == Outcome::Skipped && sent()).then(|| "it was sent".to_owned()))
         }
         Outcome::AlreadySo => {
             if wishes.is_empty() {
@@ -130,6 +131,13 @@ fn lie(seen: &Seen, item: &ItemView) -> Option<String> {
     }
 }
 
+/// A search that was made and not run before the run was cancelled: it has done nothing.
+fn idle(seen: &Seen, item: &ItemView, fact: &str) -> bool {
+    item.outcome == Outcome::NotAttempted
+        && fact.starts_with("search/")
+        && seen.after.get(fact).is_some_and(|run| run == "never run")
+}
+
 fn holds(now: Option<&String>, before: Option<&String>, wish: &Wish) -> bool {
     match wish {
         Wish::Present => now.is_some(),
@@ -158,10 +166,12 @@ fn readable(seen: &Seen) -> Option<String> {
 fn unasked(seen: &Seen) -> Vec<String> {
     let asked: BTreeSet<&str> =
         seen.wishes.values().flatten().map(|(fact, _)| fact.as_str()).collect();
-    let purges = seen.command == "delete-search-result-emails";
+    // Purged mail moves, released mail arrives.
+    let mail = ["delete-search-result-emails", "release-quarantine-messages"];
+    let mail = mail.contains(&seen.command);
     facts::changed(&seen.before, &seen.after)
         .into_iter()
-        .filter(|fact| !asked.contains(fact) && !(purges && fact.starts_with("mail/")))
+        .filter(|fact| !asked.contains(fact) && !(mail && fact.starts_with("mail/")))
         .map(|fact| format!("{fact} was changed and nobody asked for it"))
         .collect()
 }
