@@ -560,6 +560,18 @@ fn judge_by_history(good: &Good<Entry>, settled: &Settled) -> Option<Next> {
                 .and_then(Value::as_str)
                 .is_some_and(|value| value.eq_ignore_ascii_case(&good.value.value))
     };
+    if settled
+        .attempts(&good.key)
+        .any(|attempt| passed(attempt, &good.key))
+    {
+        let item = Item::success(
+            good.key.as_str(),
+            good.input.as_str(),
+            Outcome::Added,
+            "blocked: the service took it and stopped at a later value; the list does not show it yet",
+        );
+        return Some(Next::Settle(Box::new(item)));
+    }
     if !is_duplicate(last) {
         return None;
     }
@@ -587,6 +599,32 @@ fn judge_by_history(good: &Good<Entry>, settled: &Settled) -> Option<Next> {
         )
     };
     Some(Next::Settle(Box::new(item)))
+}
+
+/// Whether a call stopped at a duplicate that stands after this value. The service works through
+/// the values in order, so it had taken this one by then, whatever the list shows.
+fn passed(attempt: &crate::History, key: &str) -> bool {
+    let Some(failure) = attempt
+        .failure
+        .as_ref()
+        .filter(|failure| failure.code == code::ALREADY_EXISTS)
+    else {
+        return false;
+    };
+    let Some(stopped_at) = failure.args.get("value").and_then(Value::as_str) else {
+        return false;
+    };
+    let place = |wanted: &str| {
+        attempt
+            .step
+            .items
+            .iter()
+            .position(|item| item.key.eq_ignore_ascii_case(wanted))
+    };
+    match (place(key), place(stopped_at)) {
+        (Some(own), Some(stop)) => own < stop,
+        _ => false,
+    }
 }
 
 fn added(item: &Planned, row: &exchange::Row) -> Item {
