@@ -17,7 +17,7 @@ use crate::{
     Rows, Tenant,
     ports::{
         Action, ActionKind, Cmdlets, Connection, ContentSearch, DeleteType, NewSearch, PageSource,
-        Search, SignIn,
+        Said, Search, SignIn,
     },
 };
 
@@ -178,19 +178,19 @@ impl ContentSearch for NoSearch {
         self.0.clone().map_or(Ok(None), Err)
     }
 
-    async fn create(&self, _: &NewSearch) -> Result<(), Failure> {
+    async fn create(&self, _: &NewSearch) -> Result<Said, Failure> {
         Err(Failure::internal("not scripted"))
     }
 
-    async fn run(&self, _: &str) -> Result<(), Failure> {
+    async fn run(&self, _: &str) -> Result<Said, Failure> {
         Err(Failure::internal("not scripted"))
     }
 
-    async fn make_preview(&self, _: &str) -> Result<(), Failure> {
+    async fn make_preview(&self, _: &str) -> Result<Said, Failure> {
         Err(Failure::internal("not scripted"))
     }
 
-    async fn make_purge(&self, _: &str, _: DeleteType) -> Result<(), Failure> {
+    async fn make_purge(&self, _: &str, _: DeleteType) -> Result<Said, Failure> {
         Err(Failure::internal("not scripted"))
     }
 
@@ -198,7 +198,7 @@ impl ContentSearch for NoSearch {
         Err(Failure::internal("not scripted"))
     }
 
-    async fn remove_action(&self, _: &str, _: ActionKind) -> Result<(), Failure> {
+    async fn remove_action(&self, _: &str, _: ActionKind) -> Result<Said, Failure> {
         Err(Failure::internal("not scripted"))
     }
 }

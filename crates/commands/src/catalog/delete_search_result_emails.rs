@@ -1,9 +1,6 @@
 //! Delete Search Result Emails.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
-use exchange::texts::{self, PurgeResult};
 use jiff::Timestamp;
 use kernel::{Effect, ErrorKind, Failure, Happened, Role, escape, failure::code};
 use schemars::JsonSchema;
@@ -13,8 +10,11 @@ use serde_json::{Map, Value, json};
 use crate::{
     Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
     Summary, Table, Tenant, Verdict, dates,
-    ports::{Action, ActionKind, DeleteType, MailboxHits, Search, SearchState},
-    search::{self, PATIENCE, POLL},
+    ports::{Action, ActionKind, DeleteType, Locations, Search},
+    search::{
+        self, PATIENCE, POLL, Stopped,
+        purge::{self, Asked, Before},
+    },
     values::{Good, Span, Values},
 };
 
@@ -68,16 +68,10 @@ pub struct Input {
 enum Doing {
     /// Purges.
     Purge,
-    /// A purge is under way already: only waits.
+    /// Somebody's purge is under way already: only waits.
     Wait,
-}
-
-/// What a plan keeps of a search.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Before {
-    found: u64,
-    mailboxes: Vec<MailboxHits>,
-    query: String,
+    /// This run's own purge is under way, whose answer was lost or came too early: only waits.
+    Watch,
 }
 
 /// Its definition.
@@ -96,7 +90,11 @@ impl Change for DeleteSearchResultEmails {
         session: Session::Compliance,
         role: Role::SearchAndPurge,
         page_role: "See Find the permissions required to run any Exchange cmdlet",
-        cmdlets: &["Get-ComplianceSearch", "Get-ComplianceSearchAction", "New-ComplianceSearchAction"],
+        cmdlets: &[
+            "Get-ComplianceSearch",
+            "Get-ComplianceSearchAction",
+            "New-ComplianceSearchAction",
+        ],
         failure_indicator: "Delete Search Result Emails failed.",
         outcomes: &[
             Outcome::Purged,
@@ -116,34 +114,57 @@ impl Change for DeleteSearchResultEmails {
         if settled.is_first_look() {
             plan.settled.extend(sorted.invalid);
             plan.warnings.extend(sorted.warnings);
-            plan.warnings.push(meaning(input.delete_type.kind()).to_owned());
+            plan.warnings
+                .push(meaning(input.delete_type.kind()).to_owned());
         }
-        let round = settled.history.len();
+        plan.warnings.extend(search::said(settled));
+        let mut stopped = Stopped::default();
         for good in sorted.good {
             if settled.item(&good.key).is_some() {
                 continue;
             }
-            match look_at(input, tenant, &good, round, &mut plan.warnings).await {
+            let next = match stopped.why() {
+                Some(failure) => Err(failure),
+                None => look_at(input, tenant, &good, settled, &mut plan.warnings).await,
+            };
+            match next {
                 Ok(Next::Settle(item)) => plan.settled.push(*item),
-                Ok(Next::Step(step)) => plan.steps.push(*step),
-                Err(failure) => plan.settled.push(Item::failed(
+                Ok(Next::Refuse(failure)) => plan.settled.push(Item::failed(
                     good.key.as_str(),
                     good.input.as_str(),
                     Outcome::Rejected,
                     failure,
                 )),
+                Ok(Next::Step(step)) => plan.steps.push(*step),
+                Err(failure) => {
+                    stopped.note(&failure);
+                    plan.settled
+                        .push(search::not_looked(&good, failure, settled));
+                }
             }
         }
         Ok(plan)
     }
 
     async fn apply(input: &Input, tenant: &Tenant, step: &Step, open: &[&Planned]) -> Applied {
-        let Some(item) = open.first() else { return Applied::default() };
-        if step.action == json!(Doing::Wait) {
+        let Some(item) = open.first() else {
+            return Applied::default();
+        };
+        if step.action != json!(Doing::Purge) {
             return Applied::ask_all(step);
         }
-        match tenant.search.make_purge(&item.input, input.delete_type.kind()).await {
-            Ok(()) => Applied::ask_all(step),
+        let kind = input.delete_type.kind();
+        match tenant.search.make_purge(&item.input, kind).await {
+            Ok(said) => Applied {
+                made: search::made(&said),
+                ..Applied::ask_all(step)
+            },
+            // Somebody was faster; the next look finds what there is.
+            Err(failure) if failure.code == code::ALREADY_EXISTS => Applied {
+                again: vec![item.key.clone()],
+                failure: Some(failure),
+                ..Applied::default()
+            },
             Err(failure) => Applied::failed(open, failure),
         }
     }
@@ -151,24 +172,38 @@ impl Change for DeleteSearchResultEmails {
     async fn verify(
         input: &Input,
         tenant: &Tenant,
-        _: &Step,
+        step: &Step,
         items: &[&Planned],
     ) -> Vec<(String, Verdict)> {
+        let ours = step.action != json!(Doing::Wait);
         let mut out = Vec::new();
         for item in items {
             let verdict = match tenant.search.action(&item.input, ActionKind::Purge).await {
                 Err(failure) => Verdict::CannotTell(Box::new(failure)),
                 Ok(None) => Verdict::NotTaken,
-                Ok(Some(action)) if is_running(&action) => {
+                Ok(Some(action)) if action.state.is_under_way() => {
                     let what = format!("the purge of `{}`", escape::clipped(&item.input, 120));
-                    let waiting = search::still_running(&what, action.state.word(), &line(&item.input));
+                    let next = search::purge_line(&item.input);
+                    let waiting = search::still_running(&what, action.state.word(), &next);
                     Verdict::Running(POLL, Box::new(waiting))
                 }
-                Ok(Some(action)) => {
-                    let before = serde_json::from_value(item.before.clone()).ok();
-                    let item = outcome(&item.key, &item.input, before.as_ref(), &action, Outcome::Purged, input);
-                    Verdict::Taken(Box::new(item))
-                }
+                Ok(Some(action)) => match serde_json::from_value(item.before.clone()) {
+                    Ok(before) => {
+                        let (key, name) = (item.key.as_str(), item.input.as_str());
+                        let kind = input.delete_type.kind();
+                        let asked = Asked {
+                            key,
+                            input: name,
+                            before: &before,
+                            kind,
+                            ours,
+                        };
+                        Verdict::Taken(Box::new(purge::account(&asked, &action)))
+                    }
+                    Err(error) => Verdict::CannotTell(Box::new(Failure::internal(format!(
+                        "what a plan kept of a search was not read: {error}"
+                    )))),
+                },
             };
             out.push((item.key.clone(), verdict));
         }
@@ -179,7 +214,10 @@ impl Change for DeleteSearchResultEmails {
         let columns = ["Search", "Outcome", "Found", "Purged", "Left", "Message"];
         let mut table = Table::new("Purges", &columns);
         let number = |item: &Item, name: &str| {
-            item.context.get(name).and_then(Value::as_u64).map_or_else(String::new, |n| n.to_string())
+            item.context
+                .get(name)
+                .and_then(Value::as_u64)
+                .map_or_else(String::new, |n| n.to_string())
         };
         for item in items {
             table.rows.push(vec![
@@ -196,7 +234,10 @@ impl Change for DeleteSearchResultEmails {
             .filter(|item| !item.raw.is_empty())
             .map(|item| item.input.as_str())
             .collect();
-        Summary { table, key_fields: Map::from_iter([("search_names".to_owned(), json!(names))]) }
+        Summary {
+            table,
+            key_fields: Map::from_iter([("search_names".to_owned(), json!(names))]),
+        }
     }
 
     fn time_limit(input: &Input) -> Span {
@@ -206,6 +247,7 @@ impl Change for DeleteSearchResultEmails {
 
 enum Next {
     Settle(Box<Item>),
+    Refuse(Failure),
     Step(Box<Step>),
 }
 
@@ -213,92 +255,154 @@ async fn look_at(
     input: &Input,
     tenant: &Tenant,
     good: &Good<String>,
-    round: usize,
+    settled: &Settled,
     warnings: &mut Vec<String>,
 ) -> Result<Next, Failure> {
-    let rejected = |failure| {
-        let item = Item::failed(good.key.as_str(), good.input.as_str(), Outcome::Rejected, failure);
-        Ok(Next::Settle(Box::new(item)))
-    };
     let Some(search) = tenant.search.find(&good.value).await? else {
-        return rejected(search::no_such_object(&good.value));
+        return Ok(Next::Refuse(search::no_such_object(&good.value)));
     };
+    warnings.extend(search.warnings.iter().cloned());
     if !search.state.has_results() {
-        return rejected(search::not_ready(&search, &line(&good.value)));
+        let next = search::purge_line(&good.value);
+        return Ok(Next::Refuse(search::not_ready(&search, &next)));
     }
-    let before = Before {
-        found: search.items,
-        mailboxes: search.mailboxes.clone(),
-        query: search.query.clone(),
-    };
-    if let Some(action) = tenant.search.action(&good.value, ActionKind::Purge).await? {
-        if let Some(newer) = newer_than(&search, action.created_at) {
-            return rejected(stale(&search, &action, newer));
+    let before = Before::of(&search);
+    let there = tenant.search.action(&good.value, ActionKind::Purge).await?;
+    if let Some(action) = there {
+        let ours = is_ours(settled, &good.key);
+        if let Some(newer) = newer_than(&search, action.created_at).filter(|_| !ours) {
+            return Ok(Next::Refuse(stale(&search, &action, newer)));
         }
-        if is_running(&action) {
-            return Ok(Next::Step(Box::new(step(good, Doing::Wait, &search, &before, input, round))));
+        if action.state.is_under_way() {
+            let doing = if ours { Doing::Watch } else { Doing::Wait };
+            let step = step(good, doing, &search, &before, input, settled);
+            return Ok(Next::Step(Box::new(step)));
         }
-        let item = outcome(&good.key, &good.input, Some(&before), &action, Outcome::AlreadySo, input);
-        return Ok(Next::Settle(Box::new(item)));
+        let (key, name) = (good.key.as_str(), good.input.as_str());
+        let kind = input.delete_type.kind();
+        let asked = Asked {
+            key,
+            input: name,
+            before: &before,
+            kind,
+            ours,
+        };
+        return Ok(Next::Settle(Box::new(purge::account(&asked, &action))));
     }
     if search.items == 0 {
-        return rejected(search::no_hits(&search));
+        return Ok(Next::Refuse(search::no_hits(&search)));
     }
-    if search.searched.is_some_and(|searched| searched > MOST_MAILBOXES) {
-        return rejected(too_many(&search));
+    if let Some(searched) = searched(&search).filter(|searched| *searched > MOST_MAILBOXES) {
+        return Ok(Next::Refuse(too_many(&search, searched)));
     }
-    if round == 0 && tenant.search.action(&good.value, ActionKind::Preview).await.is_ok_and(|preview| preview.is_none()) {
-        warnings.push(format!(
-            "nobody has previewed the search `{}`; look at what it found before it is deleted",
-            escape::clipped(&good.value, 120)
-        ));
-    }
-    Ok(Next::Step(Box::new(step(good, Doing::Purge, &search, &before, input, round))))
+    warnings.extend(remarks(tenant, &search, settled).await);
+    let step = step(good, Doing::Purge, &search, &before, input, settled);
+    Ok(Next::Step(Box::new(step)))
 }
 
-fn step(good: &Good<String>, doing: Doing, search: &Search, before: &Before, input: &Input, round: usize) -> Step {
+/// What is to be known before mail is deleted.
+async fn remarks(tenant: &Tenant, search: &Search, settled: &Settled) -> Vec<String> {
+    let shown = escape::clipped(&search.name, 120);
+    let mut out: Vec<String> = search::partial(search).into_iter().collect();
+    if search.unindexed > 0 {
+        out.push(format!(
+            "{} items in the locations of `{shown}` are not indexed: no purge takes them",
+            search.unindexed
+        ));
+    }
+    if settled.history.is_empty() {
+        let preview = tenant
+            .search
+            .action(&search.name, ActionKind::Preview)
+            .await;
+        if preview.is_ok_and(|preview| preview.is_none()) {
+            out.push(format!(
+                "nobody has previewed the search `{shown}`; see what it found before it is deleted: {}",
+                search::preview_line(&search.name)
+            ));
+        }
+    }
+    out
+}
+
+/// Whether an earlier call of this run may have made the purge: nothing was there when it was sent.
+fn is_ours(settled: &Settled, key: &str) -> bool {
+    settled.attempts(key).any(|attempt| {
+        let open = attempt
+            .failure
+            .as_ref()
+            .is_none_or(Failure::may_have_taken_effect);
+        open && attempt.step.action == json!(Doing::Purge)
+    })
+}
+
+fn step(
+    good: &Good<String>,
+    doing: Doing,
+    search: &Search,
+    before: &Before,
+    input: &Input,
+    settled: &Settled,
+) -> Step {
     let kind = input.delete_type.kind();
     let will = match doing {
         Doing::Purge => format!(
-            "delete ({}) up to ten of the {} items per mailbox, in {} mailboxes",
+            "delete ({}) up to ten items per mailbox, of {} items in {} mailboxes",
             kind.word(),
             search.items,
             search.mailboxes.len()
         ),
-        Doing::Wait => "wait for the purge that is under way".to_owned(),
+        Doing::Wait | Doing::Watch => "wait for the purge that is under way".to_owned(),
     };
-    let facts = json!({
-        "search": search.name,
-        "query": search.query,
-        "locations": search::show_locations(search.locations.as_ref()),
-        "hits": search.items,
-        "size": search.size,
-        "mailboxes": search.mailboxes.iter().map(|one| format!("{} ({})", one.location, one.items)).collect::<Vec<_>>(),
-        "created_by": search.created_by,
-        "changed_at": search.changed_at.map(dates::show),
-        "delete_type": kind.word(),
-    });
+    let mailboxes: Vec<String> = search
+        .mailboxes
+        .iter()
+        .map(|one| format!("{} ({})", one.location, one.items))
+        .collect();
+    let facts = [
+        ("search", json!(search.name)),
+        ("query", json!(search.query)),
+        (
+            "locations",
+            json!(search::show_locations(search.locations.as_ref())),
+        ),
+        ("hits", json!(search.items)),
+        ("size", json!(search.size)),
+        ("mailboxes", json!(mailboxes)),
+        ("created_by", json!(search.created_by)),
+        ("changed_at", json!(search.changed_at.map(dates::show))),
+        ("delete_type", json!(kind.word())),
+    ];
+    let item = Planned::new(good.key.as_str(), good.input.as_str(), will).before(json!(before));
     Step {
-        key: format!("purge-{round}-{}", good.key),
+        key: format!("purge-{}-{}", settled.history.len(), good.key),
         lane: Some(good.key.clone()),
-        items: vec![Planned::new(good.key.as_str(), good.input.as_str(), will).before(json!(before))],
+        items: vec![item],
         action: json!(doing),
-        facts: match facts {
-            Value::Object(facts) => facts,
-            _ => Map::new(),
-        },
+        facts: facts
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         prepares: false,
     }
 }
 
-fn is_running(action: &Action) -> bool {
-    matches!(action.state, SearchState::Running(_) | SearchState::NotStarted)
+/// How many mailboxes were searched.
+fn searched(search: &Search) -> Option<u64> {
+    search.searched.or(match &search.locations {
+        Some(Locations::Mailboxes(list)) => Some(list.len() as u64),
+        Some(Locations::All) | None => None,
+    })
 }
 
 /// When the search ran or changed after an action was made.
 fn newer_than(search: &Search, made: Option<Timestamp>) -> Option<Timestamp> {
     let made = made?;
-    [search.started_at, search.changed_at].into_iter().flatten().filter(|at| *at > made).max()
+    [search.started_at, search.changed_at]
+        .into_iter()
+        .flatten()
+        .filter(|at| *at > made)
+        .max()
 }
 
 fn stale(search: &Search, action: &Action, newer: Timestamp) -> Failure {
@@ -314,171 +418,38 @@ fn stale(search: &Search, action: &Action, newer: Timestamp) -> Failure {
     )
     .status(409)
     .happened(Happened::Refused)
-    .hint(format!("search again under another name and purge that: {}", again(&search.query)))
+    .hint(format!("search again under another name and purge that: {}", search::again_line(None, &search.query, search.locations.as_ref())))
 }
 
-fn too_many(search: &Search) -> Failure {
-    let searched = search.searched.unwrap_or(0);
+fn too_many(search: &Search, searched: u64) -> Failure {
     Failure::invalid(
         code::TOO_MANY_MAILBOXES,
-        format!("the search covers {searched} mailboxes, and a purge may cover {MOST_MAILBOXES}"),
+        format!(
+            "the search `{}` covers {searched} mailboxes, and a purge may cover {MOST_MAILBOXES}",
+            escape::clipped(&search.name, 120)
+        ),
     )
     .arg("mailboxes", searched)
     .arg("limit", MOST_MAILBOXES)
     .happened(Happened::Refused)
     .hint(format!(
-        "split it into {} searches with a list of mailboxes each; only mailboxes with hits need to be in it ({} here)",
+        "split it into {} searches with a list of mailboxes each (`--mailboxes-file`), or search the {} mailboxes with hits alone",
         searched.div_ceil(MOST_MAILBOXES),
         search.mailboxes.len()
     ))
 }
 
-/// What a finished purge did: one item for the search, and one for each mailbox with hits left.
-fn outcome(
-    key: &str,
-    input: &str,
-    before: Option<&Before>,
-    action: &Action,
-    success: Outcome,
-    asked: &Input,
-) -> Item {
-    if !action.state.has_results() {
-        let why = action.errors.clone().unwrap_or_else(|| format!("its state is {}", action.state.word()));
-        let failure = Failure::new(
-            ErrorKind::ServiceUnavailable,
-            code::REFUSED,
-            format!("the purge did not end well: {why}; what it deleted is not known"),
-        )
-        .status(500)
-        .happened(Happened::MaybeSent)
-        .hint("search again to see what is left");
-        return Item::failed(key, input, Outcome::Unknown, failure).raw(action.raw.clone());
-    }
-    let result = texts::purge_result(action.results.as_deref().unwrap_or_default());
-    let found = before.map(|before| before.found);
-    let purged = result.items;
-    let left = found.zip(purged).map(|(found, purged)| found.saturating_sub(purged));
-    let when = action.created_at.map_or_else(String::new, |at| format!(" on {}", dates::show(at)));
-    let counts = match (purged, found) {
-        (Some(purged), Some(found)) => format!("{purged} of {found} items purged"),
-        (Some(purged), None) => format!("{purged} items purged"),
-        (None, _) => "purged; the service gave no count".to_owned(),
-    };
-    let message = match success {
-        Outcome::AlreadySo => format!("was purged before{when}: {counts}"),
-        _ => counts,
-    };
-    let mut item = Item::success(key, input, success, message)
-        .identity(action.identity.clone())
-        .with("found", found)
-        .with("purged", purged)
-        .with("left", left)
-        .with("delete_type", result.purge_type.clone())
-        .with("purged_at", action.created_at.map(dates::show))
-        .with("mailboxes", by_mailbox(before, &result))
-        .raw(action.raw.clone());
-    if let Some(did) = &result.purge_type
-        && !did.eq_ignore_ascii_case(asked.delete_type.kind().word())
-    {
-        item = item.warn(format!(
-            "`{}` was purged with {did}, not with the {} that was asked for now",
-            escape::clipped(input, 120),
-            asked.delete_type.kind().word()
-        ));
-    }
-    item.more = left_over(key, input, before, &result, left);
-    item
-}
-
-/// Found, purged and left, mailbox by mailbox.
-fn by_mailbox(before: Option<&Before>, result: &PurgeResult) -> Value {
-    let purged = purged_by_location(result);
-    let rows = before.into_iter().flat_map(|before| &before.mailboxes).map(|hits| {
-        let done = purged.get(hits.location.to_lowercase().as_str()).copied();
-        json!({
-            "mailbox": hits.location,
-            "found": hits.items,
-            "purged": done,
-            "left": done.map(|done| hits.items.saturating_sub(done)),
-        })
-    });
-    Value::Array(rows.collect())
-}
-
-fn purged_by_location(result: &PurgeResult) -> HashMap<String, u64> {
-    result.details.rows.iter().map(|one| (one.location.to_lowercase(), one.items)).collect()
-}
-
-/// What is left, or not proved: an item a mailbox where the service says which, else one for the
-/// search. `pending` is what it is: the wish was accepted, and its effect is not all there.
-fn left_over(
-    key: &str,
-    input: &str,
-    before: Option<&Before>,
-    result: &PurgeResult,
-    left: Option<u64>,
-) -> Vec<Item> {
-    let query = before.map_or("", |before| before.query.as_str());
-    let pending = |part: &str, shown: String, message: String| {
-        let failure = Failure::new(ErrorKind::Incomplete, code::HITS_LEFT, message)
-            .status(409)
-            .happened(Happened::Refused)
-            .hint(format!("a purge takes ten items per mailbox; search again and purge that: {}", again(query)));
-        Item::failed(format!("{key}\u{1f}{part}"), shown, Outcome::Pending, failure)
-    };
-    let purged = purged_by_location(result);
-    let mut items: Vec<Item> = Vec::new();
-    for hits in before.into_iter().flat_map(|before| &before.mailboxes) {
-        let Some(done) = purged.get(hits.location.to_lowercase().as_str()) else { continue };
-        let left = hits.items.saturating_sub(*done);
-        if left > 0 {
-            let message = format!("{left} of {} items are left in {}", hits.items, hits.location);
-            items.push(
-                pending(&hits.location, format!("{input}: {}", hits.location), message)
-                    .with("mailbox", hits.location.as_str())
-                    .with("found", hits.items)
-                    .with("purged", *done)
-                    .with("left", left),
-            );
-        }
-    }
-    let named: u64 = items.iter().filter_map(|item| item.context.get("left")).filter_map(Value::as_u64).sum();
-    match left {
-        Some(left) if left > named => {
-            let message = format!("{} items are left; the service does not say where", left - named);
-            items.push(pending("rest", format!("{input}: rest"), message).with("left", left - named));
-        }
-        Some(_) if !result.adds_up() || !result.details.unparsed.is_empty() => {
-            let message = "the purge's counts do not add up, so nothing proves that all is gone".to_owned();
-            items.push(pending("proof", format!("{input}: proof"), message));
-        }
-        None => {
-            let message = "the service gave no count, so nothing proves that all is gone".to_owned();
-            items.push(pending("proof", format!("{input}: proof"), message));
-        }
-        Some(_) => {}
-    }
-    items
-}
-
-fn line(name: &str) -> String {
-    format!("mailcordon run delete-search-result-emails --search-names {}", search::shell(name))
-}
-
-fn again(query: &str) -> String {
-    format!(
-        "mailcordon run start-compliance-content-search --wait --content-search-filter {}",
-        search::shell(query)
-    )
-}
-
 fn meaning(kind: DeleteType) -> &'static str {
     match kind {
         DeleteType::SoftDelete => {
-            "a soft delete moves mail to Recoverable Items, where its user can get it back until retention ends"
+            "a soft delete moves mail to Recoverable Items, where its user can get it back until its retention ends; single item recovery or a hold keeps it there"
         }
         DeleteType::HardDelete => {
             "a hard delete marks mail for removal at the next run of the Managed Folder Assistant; single item recovery or a hold keeps it until retention ends"
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../search/delete_tests.rs"]
+mod tests;

@@ -1,16 +1,16 @@
 //! Get Compliance Content Search Status.
 
 use async_trait::async_trait;
-use kernel::{Effect, Failure, Role, escape};
+use kernel::{Effect, ErrorKind, Failure, Happened, Role, escape, failure::code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Definition, Item, Meta, Outcome, Read, Rows, Session, Summary, Table, Tenant,
+    Definition, Item, Meta, Outcome, Read, Rows, Session, Settled, Summary, Table, Tenant,
     definition::ReadEnd,
     ports::Search,
-    search,
+    search::{self, Stopped},
     values::Values,
 };
 
@@ -42,35 +42,56 @@ impl Read for GetComplianceContentSearchStatus {
         page_role: "See Find the permissions required to run any Exchange cmdlet",
         cmdlets: &["Get-ComplianceSearch"],
         failure_indicator: "Get Compliance Content Search Status failed.",
-        outcomes: &[Outcome::Found, Outcome::Invalid, Outcome::Rejected],
+        outcomes: &[
+            Outcome::Found,
+            Outcome::Invalid,
+            Outcome::Rejected,
+            Outcome::NotAttempted,
+        ],
         example: r#"{"search_names": ["case-4711"]}"#,
     };
-    const COLUMNS: &'static [&'static str] =
-        &["Search", "State", "Items", "Bytes", "Mailboxes with hits", "Ended"];
+    const COLUMNS: &'static [&'static str] = &[
+        "Search",
+        "State",
+        "Items",
+        "Bytes",
+        "Mailboxes with hits",
+        "Ended",
+    ];
 
-    async fn read(
-        input: &Input,
-        tenant: &Tenant,
-        rows: &mut dyn Rows,
-    ) -> Result<ReadEnd, Failure> {
+    async fn read(input: &Input, tenant: &Tenant, rows: &mut dyn Rows) -> Result<ReadEnd, Failure> {
         let sorted = search::names(&input.search_names);
         for warning in sorted.warnings {
             rows.warn(warning);
         }
         let mut items = sorted.invalid;
         let mut names = Vec::new();
+        let mut unread = None;
+        let mut wanted = true;
+        let mut stopped = Stopped::default();
         for good in sorted.good {
+            if !wanted {
+                break;
+            }
+            if let Some(failure) = stopped.why() {
+                items.push(search::not_looked(&good, failure, &Settled::default()));
+                continue;
+            }
             // One by one and by name: the list form leaves the counts out.
             let item = match tenant.search.find(&good.value).await {
                 Ok(Some(search)) => {
-                    for part in &search.unread_counts {
-                        rows.warn(format!(
-                            "part of the hits by mailbox of `{}` could not be read: {}",
-                            escape::clipped(&search.name, 120),
-                            escape::clipped(part, 200)
-                        ));
+                    for warning in search
+                        .warnings
+                        .iter()
+                        .cloned()
+                        .chain(search::partial(&search))
+                    {
+                        rows.warn(warning);
                     }
-                    rows.row(search.raw.clone(), cells(&search), context(&search));
+                    if unread.is_none() {
+                        unread = unread_counts(&search);
+                    }
+                    wanted = rows.row(search.raw.clone(), cells(&search), context(&search));
                     names.push(json!(search.name));
                     let message = format!("{}, {} items", search.state.word(), search.items);
                     Item::success(good.key, good.input, Outcome::Found, message)
@@ -80,14 +101,19 @@ impl Read for GetComplianceContentSearchStatus {
                     let failure = search::not_found(&good.value);
                     Item::failed(good.key, good.input, Outcome::Rejected, failure)
                 }
-                Err(failure) => Item::failed(good.key, good.input, Outcome::Rejected, failure),
+                Err(failure) => {
+                    stopped.note(&failure);
+                    search::not_looked(&good, failure, &Settled::default())
+                }
             };
             items.push(item);
         }
         Ok(ReadEnd {
-            complete: items.iter().all(|item| item.outcome.is_success()),
+            complete: wanted
+                && unread.is_none()
+                && items.iter().all(|item| item.outcome.is_success()),
             items,
-            incomplete: None,
+            incomplete: unread,
             summary: Summary {
                 table: Table::new("Searches", &[]),
                 key_fields: Map::from_iter([("search_names".to_owned(), Value::Array(names))]),
@@ -95,6 +121,27 @@ impl Read for GetComplianceContentSearchStatus {
             extra: Map::new(),
         })
     }
+}
+
+/// Hits by mailbox that could not be read: the counts that were read are not all.
+fn unread_counts(search: &Search) -> Option<Failure> {
+    let first = search.unread_counts.first()?;
+    let failure = Failure::new(
+        ErrorKind::Protocol,
+        code::UNPARSED_ROWS,
+        format!(
+            "{} parts of the hits by mailbox of `{}` could not be read, the first: {}",
+            search.unread_counts.len(),
+            escape::clipped(&search.name, 120),
+            escape::clipped(first, 200)
+        ),
+    );
+    Some(
+        failure
+            .status(502)
+            .happened(Happened::Unreadable)
+            .hint("the text stands in raw_data under SuccessResults"),
+    )
 }
 
 fn cells(search: &Search) -> Vec<String> {
@@ -118,7 +165,12 @@ fn context(search: &Search) -> Map<String, Value> {
         "query": search.query,
         "locations": search::show_locations(search.locations.as_ref()),
         "mailboxes": search.mailboxes,
+        "searched": search.searched,
+        "unindexed": search.unindexed,
         "created_by": search.created_by,
+        "changed_at": search.changed_at.map(crate::dates::show),
+        "started_at": search.started_at.map(crate::dates::show),
+        "ended_at": search.ended_at.map(crate::dates::show),
         "errors": search.errors,
     });
     match object {
@@ -126,3 +178,7 @@ fn context(search: &Search) -> Map<String, Value> {
         _ => Map::new(),
     }
 }
+
+#[cfg(test)]
+#[path = "../search/status_tests.rs"]
+mod tests;

@@ -1,8 +1,7 @@
 //! Preview Compliance Search Result.
 
 use async_trait::async_trait;
-use exchange::texts::{self, PreviewItem};
-use kernel::{Effect, ErrorKind, Failure, Happened, Role, escape, failure::code};
+use kernel::{Effect, Failure, Role, escape, failure::code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -10,8 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
     Summary, Table, Tenant, Verdict,
-    ports::{ActionKind, Search, SearchState},
-    search::{self, PATIENCE, POLL},
+    ports::{ActionKind, Search},
+    search::{self, PATIENCE, POLL, sample},
     values::{Good, Span, Values},
 };
 
@@ -55,7 +54,11 @@ pub fn definition() -> Definition {
 impl Input {
     fn name(&self) -> Result<Good<String>, Failure> {
         let mut names: Vec<Value> = self.search_name.iter().map(|name| json!(name)).collect();
-        names.extend(self.search_names.iter().flat_map(|list| list.0.iter().cloned()));
+        names.extend(
+            self.search_names
+                .iter()
+                .flat_map(|list| list.0.iter().cloned()),
+        );
         let sorted = search::names(&Values(names));
         if let Some(failure) = sorted.invalid.into_iter().find_map(|item| item.failure) {
             return Err(failure);
@@ -99,6 +102,7 @@ impl Change for PreviewComplianceSearchResult {
             Outcome::Found,
             Outcome::Pending,
             Outcome::Rejected,
+            Outcome::NotAttempted,
             Outcome::Unknown,
         ],
         example: r#"{"search_name": "case-4711"}"#,
@@ -111,65 +115,58 @@ impl Change for PreviewComplianceSearchResult {
     async fn look(input: &Input, tenant: &Tenant, settled: &Settled) -> Result<Plan, Failure> {
         let good = input.name()?;
         let mut plan = Plan::default();
+        plan.warnings.extend(search::said(settled));
         if settled.item(&good.key).is_some() {
             return Ok(plan);
         }
-        let rejected = |failure| {
-            Item::failed(good.key.as_str(), good.input.as_str(), Outcome::Rejected, failure)
-        };
-        let Some(search) = tenant.search.find(&good.value).await? else {
-            plan.settled.push(rejected(search::no_such_object(&good.value)));
-            return Ok(plan);
-        };
-        if !search.state.has_results() {
-            plan.settled.push(rejected(search::not_ready(&search, &line(&good.value))));
-            return Ok(plan);
+        match look_at(tenant, &good, settled, &mut plan.warnings).await {
+            Ok(Ok(step)) => plan.steps.push(step),
+            Ok(Err(refusal)) => plan.settled.push(Item::failed(
+                good.key.as_str(),
+                good.input.as_str(),
+                Outcome::Rejected,
+                refusal,
+            )),
+            Err(failure) => plan
+                .settled
+                .push(search::not_looked(&good, failure, settled)),
         }
-        if search.items == 0 {
-            plan.settled.push(rejected(search::no_hits(&search)));
-            return Ok(plan);
-        }
-        let action = match tenant.search.action(&good.value, ActionKind::Preview).await? {
-            None => Action::Make,
-            Some(action) if is_outdated(&search, action.created_at) => Action::Remove,
-            Some(_) => Action::Wait,
-        };
-        let will = match action {
-            Action::Make => format!("make the preview `{}_Preview`", escape::line(&good.value)),
-            Action::Wait => format!("read the preview `{}_Preview`", escape::line(&good.value)),
-            Action::Remove => format!("take the outdated preview `{}_Preview` away", escape::line(&good.value)),
-        };
-        let item = Planned::new(good.key.as_str(), good.input.as_str(), will)
-            .before(json!({ "items": search.items }));
-        plan.steps.push(Step {
-            key: format!("preview-{}", settled.history.len()),
-            lane: None,
-            items: vec![item],
-            action: json!(action),
-            facts: Map::new(),
-            prepares: true,
-        });
         Ok(plan)
     }
 
     async fn apply(_: &Input, tenant: &Tenant, step: &Step, open: &[&Planned]) -> Applied {
-        let Some(item) = open.first() else { return Applied::default() };
-        let action = serde_json::from_value(step.action.clone()).unwrap_or(Action::Wait);
-        let done = match action {
-            Action::Wait => Ok(()),
-            Action::Make => tenant.search.make_preview(&item.input).await,
-            Action::Remove => {
-                let removed = tenant.search.remove_action(&item.input, ActionKind::Preview).await;
-                return Applied {
-                    again: vec![item.key.clone()],
-                    failure: removed.err(),
-                    ..Applied::default()
-                };
-            }
+        let Some(item) = open.first() else {
+            return Applied::default();
         };
-        match done {
-            Ok(()) => Applied::ask_all(step),
-            Err(failure) => Applied::failed(open, failure),
+        match serde_json::from_value(step.action.clone()).unwrap_or(Action::Wait) {
+            Action::Wait => Applied::ask_all(step),
+            Action::Make => match tenant.search.make_preview(&item.input).await {
+                Ok(said) => Applied {
+                    made: search::made(&said),
+                    ..Applied::ask_all(step)
+                },
+                // It is there all the same: the next look finds it.
+                Err(failure) if failure.code == code::ALREADY_EXISTS => Applied {
+                    again: vec![item.key.clone()],
+                    failure: Some(failure),
+                    ..Applied::default()
+                },
+                Err(failure) => Applied::failed(open, failure),
+            },
+            Action::Remove => {
+                let kind = ActionKind::Preview;
+                let removed = tenant.search.remove_action(&item.input, kind).await;
+                let (made, failure) = match removed {
+                    Ok(said) => (search::made(&said), None),
+                    Err(failure) => (Value::Null, Some(failure)),
+                };
+                Applied {
+                    again: vec![item.key.clone()],
+                    failure,
+                    made,
+                    ..Applied::default()
+                }
+            }
         }
     }
 
@@ -184,19 +181,17 @@ impl Change for PreviewComplianceSearchResult {
             let verdict = match tenant.search.action(&item.input, ActionKind::Preview).await {
                 Err(failure) => Verdict::CannotTell(Box::new(failure)),
                 Ok(None) => Verdict::NotTaken,
-                Ok(Some(action)) => match &action.state {
-                    SearchState::Running(word) => {
-                        let what = format!("the preview of `{}`", escape::clipped(&item.input, 120));
-                        let waiting = search::still_running(&what, word, &line(&item.input));
-                        Verdict::Running(POLL, Box::new(waiting))
-                    }
-                    SearchState::NotStarted => {
-                        let what = format!("the preview of `{}`", escape::clipped(&item.input, 120));
-                        let waiting = search::still_running(&what, "NotStarted", &line(&item.input));
-                        Verdict::Running(POLL, Box::new(waiting))
-                    }
-                    _ => Verdict::Taken(Box::new(shown(item, &action))),
-                },
+                Ok(Some(action)) if action.state.is_under_way() => {
+                    let what = format!("the preview of `{}`", escape::clipped(&item.input, 120));
+                    let next = search::preview_line(&item.input);
+                    let waiting = search::still_running(&what, action.state.word(), &next);
+                    Verdict::Running(POLL, Box::new(waiting))
+                }
+                Ok(Some(action)) => {
+                    let before = serde_json::from_value(item.before.clone()).unwrap_or_default();
+                    let item = sample::shown(&item.key, &item.input, before, &action);
+                    Verdict::Taken(Box::new(item))
+                }
             };
             out.push((item.key.clone(), verdict));
         }
@@ -204,7 +199,14 @@ impl Change for PreviewComplianceSearchResult {
     }
 
     fn summary(_: &Input, items: &[Item]) -> Summary {
-        let columns = ["Mailbox", "Sender", "Subject", "Type", "Size", "Received (UTC)"];
+        let columns = [
+            "Mailbox",
+            "Sender",
+            "Subject",
+            "Type",
+            "Size",
+            "Received (UTC)",
+        ];
         let mut table = Table::new("What the search found", &columns);
         for row in items.iter().flat_map(rows) {
             let names = ["mailbox", "sender", "subject", "type", "size", "received"];
@@ -220,7 +222,10 @@ impl Change for PreviewComplianceSearchResult {
             );
         }
         let names: Vec<&str> = items.iter().map(|item| item.input.as_str()).collect();
-        Summary { table, key_fields: Map::from_iter([("search_names".to_owned(), json!(names))]) }
+        Summary {
+            table,
+            key_fields: Map::from_iter([("search_names".to_owned(), json!(names))]),
+        }
     }
 
     fn time_limit(input: &Input) -> Span {
@@ -229,68 +234,65 @@ impl Change for PreviewComplianceSearchResult {
 }
 
 fn rows(item: &Item) -> impl Iterator<Item = &Value> {
-    item.context.get("rows").and_then(Value::as_array).into_iter().flatten()
+    item.context
+        .get("rows")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
-fn line(name: &str) -> String {
-    format!("mailcordon run preview-compliance-search-result --search-name {}", search::shell(name))
+/// What is left to do, or why nothing can be done.
+async fn look_at(
+    tenant: &Tenant,
+    good: &Good<String>,
+    settled: &Settled,
+    warnings: &mut Vec<String>,
+) -> Result<Result<Step, Failure>, Failure> {
+    let Some(search) = tenant.search.find(&good.value).await? else {
+        return Ok(Err(search::no_such_object(&good.value)));
+    };
+    warnings.extend(search.warnings.iter().cloned());
+    if !search.state.has_results() {
+        let next = search::preview_line(&good.value);
+        return Ok(Err(search::not_ready(&search, &next)));
+    }
+    warnings.extend(search::partial(&search));
+    if search.items == 0 {
+        return Ok(Err(search::no_hits(&search)));
+    }
+    let there = tenant
+        .search
+        .action(&good.value, ActionKind::Preview)
+        .await?;
+    let action = match there {
+        None => Action::Make,
+        Some(action) if is_outdated(&search, action.created_at) => Action::Remove,
+        Some(_) => Action::Wait,
+    };
+    let shown = escape::line(&good.value);
+    let will = match action {
+        Action::Make => format!("make the preview `{shown}_Preview`"),
+        Action::Wait => format!("read the preview `{shown}_Preview`"),
+        Action::Remove => format!("take the outdated preview `{shown}_Preview` away"),
+    };
+    let item = Planned::new(good.key.as_str(), good.input.as_str(), will)
+        .before(json!(sample::Before::of(&search)));
+    Ok(Ok(Step {
+        key: format!("preview-{}", settled.history.len()),
+        lane: None,
+        items: vec![item],
+        action: json!(action),
+        facts: Map::new(),
+        prepares: true,
+    }))
 }
 
 /// The search ran again, or was changed, after the preview was made.
 fn is_outdated(search: &Search, made: Option<jiff::Timestamp>) -> bool {
-    let Some(made) = made else { return false };
-    search.started_at.is_some_and(|at| at > made) || search.changed_at.is_some_and(|at| at > made)
+    let later = |at: Option<jiff::Timestamp>| at.zip(made).is_some_and(|(at, made)| at > made);
+    later(search.started_at) || later(search.changed_at)
 }
 
-fn shown(item: &Planned, action: &crate::ports::Action) -> Item {
-    let total = item.before.get("items").and_then(Value::as_u64).unwrap_or(0);
-    let failed = |failure: Failure| {
-        Item::failed(item.key.as_str(), item.input.as_str(), Outcome::Rejected, failure)
-            .identity(action.identity.clone())
-            .raw(action.raw.clone())
-    };
-    if !action.state.has_results() {
-        let why = action.errors.clone().unwrap_or_else(|| format!("its state is {}", action.state.word()));
-        return failed(
-            Failure::new(ErrorKind::ServiceUnavailable, code::REFUSED, format!("the preview did not end well: {why}"))
-                .status(500)
-                .happened(Happened::Refused),
-        );
-    }
-    let parsed = texts::preview_items(action.results.as_deref().unwrap_or_default());
-    let count = parsed.rows.len() as u64;
-    if !parsed.unparsed.is_empty() || count > total || count == 0 {
-        return failed(
-            Failure::new(
-                ErrorKind::Protocol,
-                code::UNPARSED_ROWS,
-                format!(
-                    "the preview's text gave {count} rows, {} parts of it could not be read, and the search found {total}",
-                    parsed.unparsed.len()
-                ),
-            )
-            .status(502)
-            .happened(Happened::Unreadable)
-            .hint("the text stands in raw_data under Results"),
-        );
-    }
-    let sample = count < total;
-    let message = if sample { format!("a sample: {count} of {total} items") } else { format!("all {total} items") };
-    Item::success(item.key.as_str(), item.input.as_str(), Outcome::Found, message)
-        .identity(action.identity.clone())
-        .with("sample", sample)
-        .with("items", total)
-        .with("rows", parsed.rows.iter().map(row).collect::<Vec<Value>>())
-        .raw(action.raw.clone())
-}
-
-fn row(item: &PreviewItem) -> Value {
-    json!({
-        "mailbox": item.location,
-        "sender": item.sender,
-        "subject": item.subject,
-        "type": item.kind,
-        "size": item.size,
-        "received": item.received.map_or_else(|| item.received_text.clone(), crate::dates::show),
-    })
-}
+#[cfg(test)]
+#[path = "../search/preview_tests.rs"]
+mod tests;

@@ -16,7 +16,7 @@ use kernel::{ErrorKind, Failure, failure::code};
 
 use super::{
     Action, ActionKind, Cmdlets, ContentSearch, DeleteType, Locations, MailboxHits, NewSearch,
-    Search, SearchState,
+    Said, Search, SearchState,
 };
 
 /// The classic way: content search by cmdlet.
@@ -32,20 +32,20 @@ impl ClassicSearch {
 
     /// The one row of an answer that bears the name asked for. Some cmdlets answer with everything
     /// when they do not understand whom they are asked about.
-    async fn one(&self, call: exchange::Call, name: &str) -> Result<Option<Row>, Failure> {
-        let rows = match self.cmdlets.call(&call).await {
-            Ok(reply) => reply.rows,
+    async fn one(&self, call: exchange::Call, name: &str) -> Result<Option<(Row, Said)>, Failure> {
+        let reply = match self.cmdlets.call(&call).await {
+            Ok(reply) => reply,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error.failure()),
         };
-        if rows.is_empty() {
+        if reply.rows.is_empty() {
             return Ok(None);
         }
         let is_asked = |row: &Row| {
             row.text("Name")
                 .is_some_and(|found| found.eq_ignore_ascii_case(name))
         };
-        rows.into_iter().find(is_asked).map(Some).ok_or_else(|| {
+        let row = reply.rows.into_iter().find(is_asked).ok_or_else(|| {
             Failure::new(
                 ErrorKind::Protocol,
                 code::UNREADABLE_ANSWER,
@@ -55,18 +55,19 @@ impl ClassicSearch {
                 ),
             )
             .status(502)
-        })
+        })?;
+        Ok(Some((row, reply.warnings)))
     }
 
-    async fn change(&self, call: exchange::Call) -> Result<Vec<Row>, Failure> {
+    async fn change(&self, call: exchange::Call) -> Result<Said, Failure> {
         match self.cmdlets.call(&call).await {
-            Ok(reply) => Ok(reply.rows),
+            Ok(reply) => Ok(reply.warnings),
             Err(error) => Err(CallError::failure(&error)),
         }
     }
 }
 
-fn search_of(row: &Row) -> Search {
+fn search_of(row: &Row, warnings: Said) -> Search {
     let view = cmdlet::Search(row);
     let text = |text: Option<&str>| text.map(str::to_owned).filter(|text| !text.is_empty());
     let count = |number: Option<i64>| number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
@@ -84,6 +85,7 @@ fn search_of(row: &Row) -> Search {
         state: SearchState::read(view.status().unwrap_or_default()),
         items: count(view.items()),
         size: count(view.size()),
+        unindexed: count(view.unindexed_items()),
         mailboxes: counts
             .rows
             .into_iter()
@@ -103,11 +105,12 @@ fn search_of(row: &Row) -> Search {
         started_at: view.started(),
         ended_at: view.ended(),
         errors: text(view.errors()),
+        warnings,
         raw: row.to_value(),
     }
 }
 
-fn action_of(row: &Row) -> Action {
+fn action_of(row: &Row, warnings: Said) -> Action {
     let view = SearchAction(row);
     let text = |text: Option<&str>| text.map(str::to_owned).filter(|text| !text.is_empty());
     Action {
@@ -119,6 +122,7 @@ fn action_of(row: &Row) -> Action {
         created_by: text(view.created_by()),
         ended_at: view.ended(),
         errors: text(view.errors()),
+        warnings,
         raw: row.to_value(),
     }
 }
@@ -137,10 +141,11 @@ impl ContentSearch for ClassicSearch {
             identity: Identity::new(name)?,
         }
         .call();
-        Ok(self.one(call, name).await?.as_ref().map(search_of))
+        let found = self.one(call, name).await?;
+        Ok(found.map(|(row, said)| search_of(&row, said)))
     }
 
-    async fn create(&self, search: &NewSearch) -> Result<(), Failure> {
+    async fn create(&self, search: &NewSearch) -> Result<Said, Failure> {
         let locations = match &search.locations {
             Locations::All => cmdlet::Locations::All,
             Locations::Mailboxes(list) => cmdlet::Locations::Mailboxes(Values::new(list.clone())?),
@@ -151,25 +156,25 @@ impl ContentSearch for ClassicSearch {
             locations,
             description: search.description.clone(),
         };
-        self.change(cmdlet.call()).await.map(|_| ())
+        self.change(cmdlet.call()).await
     }
 
-    async fn run(&self, name: &str) -> Result<(), Failure> {
+    async fn run(&self, name: &str) -> Result<Said, Failure> {
         let cmdlet = StartComplianceSearch {
             identity: Identity::new(name)?,
         };
-        self.change(cmdlet.call()).await.map(|_| ())
+        self.change(cmdlet.call()).await
     }
 
-    async fn make_preview(&self, name: &str) -> Result<(), Failure> {
+    async fn make_preview(&self, name: &str) -> Result<Said, Failure> {
         let cmdlet = NewComplianceSearchAction {
             search: Identity::new(name)?,
             kind: cmdlet::ActionKind::Preview,
         };
-        self.change(cmdlet.call()).await.map(|_| ())
+        self.change(cmdlet.call()).await
     }
 
-    async fn make_purge(&self, name: &str, delete: DeleteType) -> Result<(), Failure> {
+    async fn make_purge(&self, name: &str, delete: DeleteType) -> Result<Said, Failure> {
         let kind = match delete {
             DeleteType::SoftDelete => PurgeType::SoftDelete,
             DeleteType::HardDelete => PurgeType::HardDelete,
@@ -178,7 +183,7 @@ impl ContentSearch for ClassicSearch {
             search: Identity::new(name)?,
             kind: cmdlet::ActionKind::Purge(kind),
         };
-        self.change(cmdlet.call()).await.map(|_| ())
+        self.change(cmdlet.call()).await
     }
 
     async fn action(&self, name: &str, kind: ActionKind) -> Result<Option<Action>, Failure> {
@@ -187,14 +192,107 @@ impl ContentSearch for ClassicSearch {
             identity: Identity::new(action.as_str())?,
         }
         .call();
-        Ok(self.one(call, &action).await?.as_ref().map(action_of))
+        let found = self.one(call, &action).await?;
+        Ok(found.map(|(row, said)| action_of(&row, said)))
     }
 
-    async fn remove_action(&self, name: &str, kind: ActionKind) -> Result<(), Failure> {
+    async fn remove_action(&self, name: &str, kind: ActionKind) -> Result<Said, Failure> {
         let action = format!("{name}{}", kind.suffix());
         let cmdlet = RemoveComplianceSearchAction {
             identity: Identity::new(action)?,
         };
-        self.change(cmdlet.call()).await.map(|_| ())
+        self.change(cmdlet.call()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fake::{self, FakeCmdlets};
+
+    fn search(cmdlets: &Arc<FakeCmdlets>) -> ClassicSearch {
+        ClassicSearch::new(Arc::clone(cmdlets) as Arc<dyn Cmdlets>)
+    }
+
+    #[tokio::test]
+    async fn a_search_is_read_by_name_with_its_counts() {
+        let cmdlets = FakeCmdlets::new(|_| {
+            fake::rows([json!({
+                "Name": "Case", "Identity": "guid", "Status": "Completed", "ContentMatchQuery": "x",
+                "ExchangeLocation": ["All"], "Items": 3, "Size": 9, "UnindexedItems": 2,
+                "NumBindings": 60, "JobStartTime": "2020-11-29T07:20:59.37",
+                "SuccessResults": "{Location: a@x, Item count: 3, Total size: 9}\n{Location: b@x, Item count: 0, Total size: 0}"
+            })])
+        });
+        let found = search(&cmdlets).find("case").await.unwrap().unwrap();
+        assert_eq!(found.state, SearchState::Completed);
+        assert_eq!(found.locations, Some(Locations::All));
+        assert_eq!(
+            (found.items, found.unindexed, found.searched),
+            (3, 2, Some(60))
+        );
+        assert_eq!(found.mailboxes.len(), 1, "only mailboxes with hits");
+        assert!(found.started_at.is_some());
+        let calls = cmdlets.calls.lock().unwrap();
+        assert_eq!(calls[0].parameters["Identity"], "case");
+    }
+
+    #[tokio::test]
+    async fn another_search_than_was_asked_for_is_no_answer() {
+        let cmdlets = FakeCmdlets::new(|_| fake::rows([json!({"Name": "other"})]));
+        let failure = search(&cmdlets).find("case").await.unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::Protocol);
+        let none = FakeCmdlets::new(|_| Err(fake::not_found()));
+        assert_eq!(search(&none).find("case").await, Ok(None));
+        assert!(
+            search(&none).find(" ").await.is_err(),
+            "an empty name is never sent"
+        );
+        assert_eq!(none.calls.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn each_change_is_one_call_and_its_warnings_come_back() {
+        let cmdlets = FakeCmdlets::new(|_| fake::warned("mind this"));
+        let port = search(&cmdlets);
+        let new = NewSearch {
+            name: "case".to_owned(),
+            query: "from:evil".to_owned(),
+            locations: Locations::Mailboxes(vec!["a@x.example".to_owned()]),
+            description: None,
+        };
+        assert_eq!(port.create(&new).await.unwrap(), ["mind this"]);
+        port.run("case").await.unwrap();
+        port.make_preview("case").await.unwrap();
+        port.make_purge("case", DeleteType::HardDelete)
+            .await
+            .unwrap();
+        port.remove_action("case", ActionKind::Preview)
+            .await
+            .unwrap();
+        assert_eq!(
+            cmdlets.names(),
+            [
+                "New-ComplianceSearch",
+                "Start-ComplianceSearch",
+                "New-ComplianceSearchAction",
+                "New-ComplianceSearchAction",
+                "Remove-ComplianceSearchAction"
+            ]
+        );
+        let calls = cmdlets.calls.lock().unwrap();
+        assert_eq!(calls[3].parameters["PurgeType"], "HardDelete");
+        assert_eq!(calls[4].parameters["Identity"], "case_Preview");
+    }
+
+    #[tokio::test]
+    async fn a_lost_change_may_have_been_made() {
+        let cmdlets = FakeCmdlets::new(|_| Err(fake::lost()));
+        let purge = search(&cmdlets)
+            .make_purge("case", DeleteType::SoftDelete)
+            .await;
+        assert!(purge.unwrap_err().may_have_taken_effect());
     }
 }

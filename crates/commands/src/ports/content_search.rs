@@ -1,5 +1,6 @@
 //! The port for searching mail, previewing and purging. Each function makes at most one changing
-//! call; which service stands behind it is the adapter's affair.
+//! call; which service stands behind it is the adapter's affair. Changes give back the service's
+//! warnings, verbatim.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -72,6 +73,11 @@ impl SearchState {
         }
     }
 
+    /// Whether it is at work, or about to be.
+    pub fn is_under_way(&self) -> bool {
+        matches!(self, Self::Running(_) | Self::NotStarted)
+    }
+
     /// Whether results can be acted on.
     pub fn has_results(&self) -> bool {
         matches!(self, Self::Completed | Self::PartiallySucceeded)
@@ -106,6 +112,8 @@ pub struct Search {
     pub items: u64,
     /// Their size in bytes.
     pub size: u64,
+    /// Items in the locations that could not be searched, because they are not indexed.
+    pub unindexed: u64,
     /// Hits by mailbox, only mailboxes with hits.
     pub mailboxes: Vec<MailboxHits>,
     /// Parts of the text of hits that could not be read.
@@ -122,6 +130,9 @@ pub struct Search {
     pub ended_at: Option<Timestamp>,
     /// The service's errors of it.
     pub errors: Option<String>,
+    /// The service's warnings that came with the answer.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// The service's row.
     pub raw: Value,
 }
@@ -188,9 +199,15 @@ pub struct Action {
     pub ended_at: Option<Timestamp>,
     /// The service's errors of it.
     pub errors: Option<String>,
+    /// The service's warnings that came with the answer.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// The service's row.
     pub raw: Value,
 }
+
+/// What the service said to a change that it accepted: its warnings, verbatim.
+pub type Said = Vec<String>;
 
 /// Searches and their actions in one tenant.
 #[async_trait]
@@ -200,15 +217,15 @@ pub trait ContentSearch: Send + Sync {
     /// The search of that name.
     async fn find(&self, name: &str) -> Result<Option<Search>, Failure>;
     /// Makes a search. One changing call.
-    async fn create(&self, search: &NewSearch) -> Result<(), Failure>;
+    async fn create(&self, search: &NewSearch) -> Result<Said, Failure>;
     /// Runs a search. One changing call.
-    async fn run(&self, name: &str) -> Result<(), Failure>;
+    async fn run(&self, name: &str) -> Result<Said, Failure>;
     /// Makes a preview action. One changing call.
-    async fn make_preview(&self, name: &str) -> Result<(), Failure>;
+    async fn make_preview(&self, name: &str) -> Result<Said, Failure>;
     /// Makes a purge action. One changing call, never repeated.
-    async fn make_purge(&self, name: &str, delete: DeleteType) -> Result<(), Failure>;
+    async fn make_purge(&self, name: &str, delete: DeleteType) -> Result<Said, Failure>;
     /// The action of that kind of that search.
     async fn action(&self, name: &str, kind: ActionKind) -> Result<Option<Action>, Failure>;
     /// Removes an action. One changing call.
-    async fn remove_action(&self, name: &str, kind: ActionKind) -> Result<(), Failure>;
+    async fn remove_action(&self, name: &str, kind: ActionKind) -> Result<Said, Failure>;
 }

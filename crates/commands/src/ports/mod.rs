@@ -11,7 +11,7 @@ pub use classic::ClassicSearch;
 pub use cmdlets::{Cmdlets, PageSource};
 pub use connection::{CloudConnection, Connection, SignIn};
 pub use content_search::{
-    Action, ActionKind, ContentSearch, DeleteType, Locations, MailboxHits, NewSearch, Search,
+    Action, ActionKind, ContentSearch, DeleteType, Locations, MailboxHits, NewSearch, Said, Search,
     SearchState,
 };
 pub use seen::Seen;

@@ -1,12 +1,24 @@
 //! What the four commands for mail searches share.
 
+#[cfg(test)]
+pub(crate) mod fake;
+mod lines;
+pub mod purge;
+pub mod running;
+pub mod sample;
+
+pub use lines::{again_line, preview_line, purge_line, shell, status_line};
+
 use std::time::Duration;
 
 use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
+use serde_json::{Value, json};
 
 use crate::{
-    ports::{Locations, Search, SearchState},
-    values::{Span, Values},
+    Item, Outcome, Settled,
+    mailbox::stops_all,
+    ports::{Locations, Said, Search, SearchState},
+    values::{Good, Span, Values},
 };
 
 /// How long to wait between two questions about work in progress.
@@ -59,21 +71,29 @@ fn missing(message: String) -> Failure {
         .hint("check the spelling; a search made a moment ago may take a minute to appear")
 }
 
-/// The search has no results to act on yet.
+/// The search has no results to act on yet; `next` is the line for when it has.
 pub fn not_ready(search: &Search, next: &str) -> Failure {
+    let run = || again_line(Some(&search.name), &search.query, search.locations.as_ref());
     let (what, hint) = match &search.state {
-        SearchState::NotStarted => (
-            "was made and never run",
-            format!(
-                "run it: mailcordon run start-compliance-content-search --search-names {} with the same query",
-                shell(&search.name)
-            ),
-        ),
+        SearchState::NotStarted => ("was made and never run", format!("run it: {}", run())),
         SearchState::Ended(_) => (
             "did not end well",
-            "see its errors, then run it again".to_owned(),
+            match &search.errors {
+                Some(errors) => format!(
+                    "the service says: {}; run it again: {}",
+                    escape::clipped(errors, 300),
+                    run()
+                ),
+                None => format!("run it again: {}", run()),
+            },
         ),
-        _ => ("is not done", format!("when it is done: {next}")),
+        _ => (
+            "is not done",
+            format!(
+                "see how far it is: {}; when it is Completed: {next}",
+                status_line(&search.name)
+            ),
+        ),
     };
     Failure::new(
         ErrorKind::NotReady,
@@ -118,6 +138,69 @@ pub fn still_running(what: &str, state: &str, next: &str) -> Failure {
     .hint(format!("go on with: {next}"))
 }
 
+/// What becomes of a name that could not be looked at. A change that this run made before, and
+/// that can no longer be read back, is not known; else nothing was done about the name.
+pub fn not_looked(good: &Good<String>, failure: Failure, settled: &Settled) -> Item {
+    let (key, input) = (good.key.as_str(), good.input.as_str());
+    if let Some(attempt) = settled.maybe_done(key) {
+        return Item::unknown(key, input, attempt.failure.as_ref().unwrap_or(&failure));
+    }
+    if failure.happened == Happened::Refused {
+        Item::failed(key, input, Outcome::Rejected, failure)
+    } else {
+        let failure = failure.happened(Happened::NotSent);
+        Item::failed(key, input, Outcome::NotAttempted, failure)
+    }
+}
+
+/// Remembers a failure that no other name would be spared, so that it is asked for once.
+#[derive(Debug, Default)]
+pub struct Stopped(Option<Failure>);
+
+impl Stopped {
+    /// The failure, if there was one.
+    pub fn why(&self) -> Option<Failure> {
+        self.0.clone()
+    }
+
+    /// Takes note of a failure.
+    pub fn note(&mut self, failure: &Failure) {
+        if stops_all(failure) {
+            self.0 = Some(failure.clone());
+        }
+    }
+}
+
+/// What the service said to an accepted change, in the form in which a run keeps it.
+pub fn made(said: &Said) -> Value {
+    json!({ "warnings": said })
+}
+
+/// What the service said to the changes that the run has made so far.
+pub fn said(settled: &Settled) -> impl Iterator<Item = String> {
+    settled
+        .history
+        .iter()
+        .filter_map(|attempt| attempt.made.get("warnings")?.as_array())
+        .flatten()
+        .filter_map(|warning| warning.as_str().map(str::to_owned))
+}
+
+/// What is to be said of a search that could not look everywhere.
+pub fn partial(search: &Search) -> Option<String> {
+    (search.state == SearchState::PartiallySucceeded).then(|| {
+        let why = search
+            .errors
+            .as_deref()
+            .unwrap_or("the service does not say why");
+        format!(
+            "the search `{}` could not look everywhere: {}",
+            escape::clipped(&search.name, 120),
+            escape::clipped(why, 300)
+        )
+    })
+}
+
 /// Locations for a person.
 pub fn show_locations(locations: Option<&Locations>) -> String {
     match locations {
@@ -141,23 +224,48 @@ pub fn same_locations(a: Option<&Locations>, b: &Locations) -> bool {
     }
 }
 
-/// A text as one word of a command line.
-pub fn shell(text: &str) -> String {
-    let plain = !text.is_empty()
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "@._-+:/".contains(c));
-    if plain {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The line that asks for the status of a search.
-pub fn status_line(name: &str) -> String {
-    format!(
-        "mailcordon run get-compliance-content-search-status --search-names {}",
-        shell(name)
-    )
+    #[test]
+    fn a_name_is_compared_without_case_and_shows_nothing_hidden() {
+        assert_eq!(name("Case-1").unwrap().0, "case-1");
+        assert_eq!(name("a\u{202e}b").unwrap_err().code, code::INVALID_IDENTITY);
+        assert!(name(&"x".repeat(201)).is_err());
+        assert!(name(&"x".repeat(200)).is_ok());
+    }
+
+    #[test]
+    fn the_two_texts_of_an_unknown_search_are_those_of_the_page() {
+        let delete = no_such_object("invalidName");
+        assert_eq!(delete.status_code, 404);
+        assert_eq!(
+            delete.message,
+            "The compliance search object 'invalidName' cannot be found."
+        );
+        let status = not_found("invalidName");
+        assert_eq!(status.status_code, 404);
+        assert_eq!(
+            status.message,
+            "The operation couldn't be performed because 'invalidName' couldn't be found."
+        );
+    }
+
+    #[test]
+    fn locations_are_a_set() {
+        let list = |names: &[&str]| {
+            Locations::Mailboxes(names.iter().map(|&name| name.to_owned()).collect())
+        };
+        assert!(same_locations(
+            Some(&list(&["A@x", "b@x"])),
+            &list(&["B@x", "a@x"])
+        ));
+        assert!(!same_locations(
+            Some(&list(&["a@x"])),
+            &list(&["a@x", "b@x"])
+        ));
+        assert!(!same_locations(None, &Locations::All));
+        assert!(!same_locations(Some(&Locations::All), &list(&["a@x"])));
+    }
 }
