@@ -86,7 +86,11 @@ impl Lab {
 
     /// A tenant with a clock that goes `faster` times as fast as the machine's.
     pub async fn with(faster: u32, change: impl FnOnce(&mut Options)) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(FastClock::new(faster));
+        Self::on(Arc::new(FastClock::new(faster)), change).await
+    }
+
+    /// A tenant with this clock; certificates are judged by the machine's.
+    pub async fn on(clock: Arc<dyn Clock>, change: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options::new(Arc::clone(&clock));
         options.mailboxes = 20;
         options.quarantine = 40;

@@ -9,7 +9,7 @@ pub fn people(lab: &Lab) -> Vec<String> {
     let state = lab.running.state();
     let rows = state["mailboxes"].as_array().unwrap();
     let plain = rows.iter().filter(|row| {
-        row["type"] == "UserMailbox" && row["hidden"] != true && row["litigation_hold"] != true
+        row["type"] == "UserMailbox" && row["class"] == "mailbox" && row["hidden"] != true && row["litigation_hold"] != true
     });
     let mut all: Vec<String> =
         plain.map(|row| row["address"].as_str().unwrap().to_lowercase()).collect();

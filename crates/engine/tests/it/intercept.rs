@@ -1,0 +1,70 @@
+//! All commands with an ordinary connection to the commercial cloud: the real host names, a proxy
+//! and its CA, and no endpoint of the sandbox's own.
+
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+use engine::Cancel;
+use serde_json::{Value, json};
+use testkit::{Credential, Lab};
+
+use crate::ground::{people, quarantined};
+
+/// The certificates last a day from now, by the machine's clock.
+async fn intercepting() -> Lab {
+    Lab::on(Arc::new(kernel::SystemClock::default()), |options| options.intercept = true).await
+}
+
+#[tokio::test]
+async fn all_commands_run_under_the_real_names() {
+    let lab = intercepting().await;
+    let people = people(&lab);
+    let (message, _) = quarantined(&lab, 0);
+    let settings = lab.intercepted(Credential::App);
+    assert!(settings.ca_file.as_deref().is_some_and(Path::exists));
+    let tenant = lab.client(settings);
+    let search = json!({"search_names": ["case"]});
+    let runs: [(&str, Value); 14] = [
+        ("test-connection", json!({})),
+        ("block-senders", json!({"senders": ["a@attacker.example"]})),
+        ("block-file-hashes", json!({"file_hashes": ["a".repeat(64)]})),
+        ("add-items-to-blocklist", json!({"entries": ["bad.example/a/*"], "list_type": "urls"})),
+        ("list-items-in-blocklist", json!({"list_type": "emails"})),
+        ("remove-items-from-blocklist", json!({"entries": ["a@attacker.example"], "list_type": "emails"})),
+        ("list-quarantine-messages", json!({})),
+        ("release-quarantine-messages", json!({"message_identities": [message]})),
+        ("convert-type-of-mailboxes", json!({"personal_mail_boxes": [people[0]]})),
+        ("modify-permission-to-mailbox", json!({"user_identities": [people[1]], "mailbox": people[2]})),
+        (
+            "start-compliance-content-search",
+            json!({"search_names": ["case"], "content_search_filter": "from:n0rthwind.example", "wait": true}),
+        ),
+        ("get-compliance-content-search-status", search.clone()),
+        ("preview-compliance-search-result", search.clone()),
+        ("delete-search-result-emails", search),
+    ];
+    let asked: BTreeSet<&str> = runs.iter().map(|(command, _)| *command).collect();
+    let known: BTreeSet<&str> =
+        commands::catalog::all().iter().map(|definition| definition.meta.id).collect();
+    assert_eq!(asked, known);
+    for (command, input) in runs {
+        let result = lab.run_on(&tenant, command, input, false, &Cancel::default()).await;
+        let result = result.unwrap_or_else(|failure| panic!("{command}: {failure:?}"));
+        // A purge takes ten mails a mailbox and says what it left.
+        let left = result.error.as_ref().is_some_and(|error| error.code.as_str() == "hits_left");
+        assert!(result.error.is_none() || left, "{command}: {:?}", result.error);
+        assert!(result.simulated, "{command}");
+    }
+}
+
+#[tokio::test]
+async fn a_strangers_tenant_is_refused() {
+    let lab = intercepting().await;
+    let mut settings = lab.intercepted(Credential::App);
+    settings.tenant = "contoso.onmicrosoft.com".to_owned();
+    let tenant = lab.client(settings);
+    let input = json!({"list_type": "emails"});
+    let cancel = Cancel::default();
+    let result = lab.run_on(&tenant, "list-items-in-blocklist", input, false, &cancel);
+    let error = result.await.unwrap().error.expect("a refusal");
+    assert_eq!(error.code.as_str(), "tenant_not_found", "{error:?}");
+}
