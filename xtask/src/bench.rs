@@ -4,7 +4,7 @@
 
 mod changes;
 mod mails;
-mod place;
+pub mod place;
 mod reads;
 mod start;
 

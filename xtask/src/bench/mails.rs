@@ -91,6 +91,9 @@ fn sound(text: &str, count: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The letters of base64.
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /// A phishing mail of about 40 KB: text, HTML with links of many kinds, an attachment.
 fn mail(number: u64) -> String {
     let dice = SeededRandom::new(number);
@@ -119,7 +122,6 @@ fn mail(number: u64) -> String {
          Content-Disposition: attachment; filename=statement.pdf\r\n\
          Content-Transfer-Encoding: base64\r\n\r\n",
     );
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     while text.len() < 40 * 1024 - 80 {
         for _ in 0..76 {
             let at = usize::try_from(dice.below(64)).unwrap_or(0);

@@ -2,6 +2,7 @@
 //! needs to speak to it.
 
 use std::{
+    fmt::Write as _,
     io::{BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -28,10 +29,15 @@ pub struct Place {
 impl Place {
     /// Starts a sandbox with these arguments and no request log.
     pub fn start(bench: &Bench<'_>, arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::of(bench.binary.clone(), arguments)
+    }
+
+    /// The same with this build of the program.
+    pub fn of(binary: PathBuf, arguments: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let settings = folder.path().join("settings.json");
         std::fs::write(&settings, json!({ "log": false }).to_string())?;
-        let mut child = Command::new(&bench.binary)
+        let mut child = Command::new(&binary)
             .arg("sandbox")
             .args(arguments)
             .arg("--settings")
@@ -58,7 +64,7 @@ impl Place {
             child,
             folder,
             about,
-            binary: bench.binary.clone(),
+            binary,
         })
     }
 
@@ -147,12 +153,13 @@ impl Place {
                 config.push_str("next\n");
             }
             let body = call.to_string().replace('\\', "\\\\").replace('"', "\\\"");
-            config.push_str(&format!(
+            let _ = write!(
+                config,
                 "silent\nshow-error\nfail\nurl = \"{url}\"\noutput = \"/dev/null\"\n\
                  header = \"Authorization: Bearer {token}\"\n\
                  header = \"Content-Type: application/json\"\n\
                  header = \"Prefer: odata.maxpagesize=1000\"\ndata = \"{body}\"\n"
-            ));
+            );
         }
         let path = self.file("curl.conf", &config)?;
         let mut curl = Command::new("curl");
@@ -183,12 +190,12 @@ pub const LIST: [&str; 6] = [
 pub fn list_call() -> Value {
     call(
         "Get-TenantAllowBlockListItems",
-        json!({"ListType": "Sender", "Block": true}),
+        &json!({"ListType": "Sender", "Block": true}),
     )
 }
 
 /// A cmdlet call as the wire wants it.
-pub fn call(cmdlet: &str, parameters: Value) -> Value {
+pub fn call(cmdlet: &str, parameters: &Value) -> Value {
     json!({"CmdletInput": {"CmdletName": cmdlet, "Parameters": parameters}})
 }
 

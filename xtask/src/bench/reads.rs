@@ -87,7 +87,7 @@ pub fn list(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
             let parameters = json!({
                 "PageSize": 1000, "Page": page, "StartReceivedDate": start, "EndReceivedDate": end,
             });
-            call("Get-QuarantineMessage", parameters)
+            call("Get-QuarantineMessage", &parameters)
         })
         .collect();
     let floor = wall(&clock, &mut place.curl(&calls)?)?;

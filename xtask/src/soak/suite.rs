@@ -17,11 +17,13 @@ pub fn run(soak: &Soak<'_>) -> anyhow::Result<Vec<Row>> {
         run_command(&mut list)?;
         return Ok(vec![row(0, 0)]);
     }
+    let python = crate::tools::python(soak.workspace)?;
     let mut passed = 0;
     for _ in 0..ROUNDS {
         let mut tests = soak
             .workspace
             .cargo(&["nextest", "run", "--workspace", "--locked"]);
+        tests.env("MAILCORDON_TEST_PYTHON", &python);
         if run_command(&mut tests).is_ok() {
             passed += 1;
         }

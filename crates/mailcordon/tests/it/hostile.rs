@@ -119,7 +119,7 @@ fn an_answer_that_never_ends_is_cut_off() {
 fn a_length_that_lies_by_terabytes_reserves_nothing() {
     fails(
         |wire| {
-            write(wire, b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999999999999\r\n\r\n{")
+            write(wire, b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999999999999\r\n\r\n{");
         },
         "answer_too_large",
     );

@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     path::Path,
@@ -116,7 +117,7 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
             let text = engine.encode(&padded[..whole]);
             if text.len() >= first + 12 {
-                forms.push(text[first..].as_bytes().to_vec());
+                forms.push(text.as_bytes()[first..].to_vec());
             }
         }
     }
@@ -300,13 +301,14 @@ fn nothing_that_signs_in_is_left_anywhere() {
     let ways = ways(&lab, &format!("{identity}{path}"));
     let mut config = String::from("version = 1\n");
     for Way { name, auth, .. } in &ways {
-        config.push_str(&format!(
+        let _ = write!(
+            config,
             "[connections.{name}]\ntenant = \"{}\"\ncloud = \"custom\"\nauth = {auth}\n\
              endpoints = {{ authority = \"{authority}\", exchange = \"{}\", compliance = \"{}\" }}\n",
             text("/tenant"),
             text("/exchange"),
             text("/compliance"),
-        ));
+        );
     }
     std::fs::write(lab.config(), config).unwrap();
     for definition in commands::catalog::all() {

@@ -4,6 +4,10 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::needless_pass_by_value,
+    clippy::format_collect,
     reason = "a test that cannot go on panics"
 )]
 

@@ -75,9 +75,11 @@ fn run(python: &str, proxy: &str, ca_file: &str, given: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs MAILCORDON_TEST_PYTHON, a Python with msal, azure-identity and requests"]
 async fn msal_azure_identity_and_requests_work_unmodified() {
-    let python = std::env::var_os("MAILCORDON_TEST_PYTHON").expect("MAILCORDON_TEST_PYTHON");
+    let python = std::env::var_os("MAILCORDON_TEST_PYTHON").expect(
+        "MAILCORDON_TEST_PYTHON names no Python with msal, azure-identity and requests: `cargo \
+         xtask test` makes one and names it",
+    );
     let python = python.into_string().unwrap();
     let lab = Lab::with(|options| options.intercept = true).await;
     let about = lab.running.description().clone();

@@ -179,9 +179,8 @@ fn outcome(
     match item.outcome {
         Outcome::AlreadySo if !is => Some("it is not so"),
         Outcome::AlreadySo if !was => Some("it was not so before"),
-        Outcome::Unknown => None,
         Outcome::Pending if !is && !was => Some("nothing of it has happened"),
-        Outcome::Pending | Outcome::AlreadySo => None,
+        Outcome::Pending | Outcome::AlreadySo | Outcome::Unknown => None,
         outcome if outcome.is_success() && !is => Some("it is not so"),
         outcome if outcome.is_success() && was => Some("it was so before"),
         outcome if outcome.is_success() => None,

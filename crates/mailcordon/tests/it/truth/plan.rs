@@ -97,10 +97,10 @@ impl Planner {
         let mut faults = Vec::new();
         if number % 10 != 9 {
             let first = self.scarcest(reads, &dice);
-            faults.push(self.fault(first, &dice));
+            faults.push(Self::fault(first, &dice));
             if dice.below(3) == 0 {
                 let second = self.scarcest(reads, &dice);
-                faults.push(self.fault(second, &dice));
+                faults.push(Self::fault(second, &dice));
             }
             if !reads && dice.below(4) == 0 {
                 faults.extend(lost_for_good(&dice));
@@ -139,7 +139,7 @@ impl Planner {
         cell
     }
 
-    fn fault(&self, (kind, phase, effect): Cell, dice: &dyn Random) -> Fault {
+    fn fault((kind, phase, effect): Cell, dice: &dyn Random) -> Fault {
         let nth = match effect {
             Effect::Read => 1 + dice.below(3),
             Effect::Write => 1 + dice.below(2) * dice.below(2),

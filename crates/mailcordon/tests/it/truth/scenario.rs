@@ -57,18 +57,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn is_there(self) -> bool {
-        let command = match self {
-            Self::ListQuarantine => "list-quarantine-messages",
-            Self::Convert => "convert-type-of-mailboxes",
-            Self::Permit | Self::Forbid => "modify-permission-to-mailbox",
-            Self::Release => "release-quarantine-messages",
-            Self::Search | Self::Delete => "delete-search-result-emails",
-            _ => "block-senders",
-        };
-        engine::find(command).is_ok()
-    }
-
     /// How many quarantined messages its tenant has.
     pub fn quarantine(self) -> usize {
         match self {
@@ -99,8 +87,7 @@ pub fn pick(reads: bool, dice: &dyn Random) -> Kind {
             Kind::Delete,
         ]
     };
-    let there: Vec<Kind> = all.iter().copied().filter(|kind| kind.is_there()).collect();
-    there[dice.below(there.len() as u64) as usize]
+    all[dice.below(all.len() as u64) as usize]
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -201,14 +188,14 @@ async fn block(
     parameter: &str,
     list: &str,
     dice: &dyn Random,
-    make: fn(&dyn Random) -> String,
+    new_value: fn(&dyn Random) -> String,
 ) -> Scenario {
     let count = if dice.below(3) == 0 {
         45
     } else {
         1 + dice.below(8)
     };
-    let mut values: Vec<String> = (0..count).map(|_| make(dice)).collect();
+    let mut values: Vec<String> = (0..count).map(|_| new_value(dice)).collect();
     values.sort();
     values.dedup();
     if dice.below(2) == 0 {
@@ -229,7 +216,7 @@ async fn block(
 
 /// Gives entries that end a later end.
 async fn extend(world: &World, dice: &dyn Random) -> Scenario {
-    let values: Vec<String> = (0..1 + dice.below(25))
+    let values: Vec<String> = (0..=dice.below(25))
         .map(|n| format!("a{n}-{:x}@wave.example", dice.below(1 << 30)))
         .collect();
     let until = |date: &str| json!({"senders": values, "expiration_date": date});
@@ -320,10 +307,10 @@ fn convert(world: &World, dice: &dyn Random) -> Scenario {
 async fn permission(world: &World, dice: &dyn Random, add: bool) -> Scenario {
     let users = users(world, dice, 4);
     let (mailbox, users) = users.split_first().expect("users");
-    let word = ["full_access", "send_as", "send_on_behalf"][dice.below(3) as usize];
+    let right = ["full_access", "send_as", "send_on_behalf"][dice.below(3) as usize];
     let input = |action: &str| {
         json!({
-            "user_identities": users, "mailbox": mailbox, "permission": word, "action": action,
+            "user_identities": users, "mailbox": mailbox, "permission": right, "action": action,
         })
     };
     if !add {
@@ -332,7 +319,7 @@ async fn permission(world: &World, dice: &dyn Random, add: bool) -> Scenario {
     let action = if add { "add" } else { "remove" };
     let mut made = scenario("modify-permission-to-mailbox", input(action));
     for user in users {
-        let (key, there) = match word {
+        let (key, there) = match right {
             "full_access" => (
                 format!("permission/{mailbox}/{user}/deny=false"),
                 Wish::Holds("FullAccess".to_owned()),
@@ -373,7 +360,7 @@ fn release_some(world: &World, dice: &dyn Random) -> Scenario {
 }
 
 async fn search(world: &World, dice: &dyn Random) -> Scenario {
-    let names: Vec<String> = (0..1 + dice.below(3))
+    let names: Vec<String> = (0..=dice.below(3))
         .map(|n| format!("wave {n} {:x}", dice.below(1 << 30)))
         .collect();
     let input = json!({
@@ -405,7 +392,7 @@ async fn search(world: &World, dice: &dyn Random) -> Scenario {
 }
 
 async fn delete(world: &World, dice: &dyn Random) -> Scenario {
-    let names: Vec<String> = (0..1 + dice.below(2))
+    let names: Vec<String> = (0..=dice.below(2))
         .map(|n| format!("wave {n} {:x}", dice.below(1 << 30)))
         .collect();
     let input = json!({
