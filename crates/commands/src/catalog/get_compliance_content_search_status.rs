@@ -42,12 +42,7 @@ impl Read for GetComplianceContentSearchStatus {
         page_role: "See Find the permissions required to run any Exchange cmdlet",
         cmdlets: &["Get-ComplianceSearch"],
         failure_indicator: "Get Compliance Content Search Status failed.",
-        outcomes: &[
-            Outcome::Found,
-            Outcome::Invalid,
-            Outcome::Rejected,
-            Outcome::NotAttempted,
-        ],
+        outcomes: &[Outcome::Found, Outcome::Invalid, Outcome::Rejected],
         example: r#"{"search_names": ["case-4711"]}"#,
     };
     const COLUMNS: &'static [&'static str] = &[
