@@ -391,6 +391,8 @@ fn sender_refused(settled: &Settled, key: &str) -> bool {
         let with_switch = attempt.step.action.get("allow_sender") == Some(&json!(true));
         with_switch && attempt.failure.as_ref().is_some_and(|failure| match failure.happened {
             Happened::Refused => failure.kind != ErrorKind::Throttled,
+            // The service may have released it before it stumbled over the sender.
+            _ if failure.code == code::SENDER_NOT_ALLOWED => true,
             // A server error that is an answer; a lost answer says nothing about the switch.
             Happened::MaybeSent => failure.code == code::SERVICE_ERROR,
             Happened::NotSent | Happened::Unreadable => false,
