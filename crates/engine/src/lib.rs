@@ -5,6 +5,8 @@ mod cancel;
 mod change;
 mod ledger;
 mod observer;
+#[cfg(test)]
+mod promises;
 mod read;
 mod request;
 mod result;
