@@ -42,7 +42,12 @@ impl Read for GetComplianceContentSearchStatus {
         page_role: "See Find the permissions required to run any Exchange cmdlet",
         cmdlets: &["Get-ComplianceSearch"],
         failure_indicator: "Get Compliance Content Search Status failed.",
-        outcomes: &[Outcome::Found, Outcome::Invalid, Outcome::Rejected],
+        outcomes: &[
+            Outcome::Found,
+            Outcome::Invalid,
+            Outcome::Rejected,
+            Outcome::NotAttempted,
+        ],
         example: r#"{"search_names": ["case-4711"]}"#,
     };
     const COLUMNS: &'static [&'static str] = &[

@@ -102,6 +102,7 @@ impl Change for PreviewComplianceSearchResult {
             Outcome::Found,
             Outcome::Pending,
             Outcome::Rejected,
+            Outcome::NotAttempted,
             Outcome::Unknown,
         ],
         example: r#"{"search_name": "case-4711"}"#,

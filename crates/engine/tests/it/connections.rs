@@ -83,7 +83,7 @@ async fn each_missing_grant_is_told_apart() {
     let lab = Lab::new().await;
     for (app, code) in [
         ("no-directory-role", "grant_missing"),
-        ("no-app-role", "grant_missing"),
+        ("no-app-role", "token_refused"),
         ("expired-secret", "secret_expired"),
         ("not-consented", "consent_missing"),
         ("blocked-by-policy", "blocked_by_policy"),

@@ -1,5 +1,6 @@
 //! Scenarios of the commands over mail searches, with the sandbox's switch `legacy`.
 
+use sandbox::fault::{Fault, FaultKind};
 use serde_json::{Value, json};
 use testkit::{Lab, facts};
 
@@ -25,9 +26,11 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("get-compliance-content-search-status", "some"),
     ("get-compliance-content-search-status", "malformed"),
     ("get-compliance-content-search-status", "refused"),
+    ("get-compliance-content-search-status", "unreadable"),
     ("preview-compliance-search-result", "fresh"),
     ("preview-compliance-search-result", "slow"),
     ("preview-compliance-search-result", "refused"),
+    ("preview-compliance-search-result", "unreadable"),
     ("preview-compliance-search-result", "lost"),
     ("delete-search-result-emails", "fresh"),
     ("delete-search-result-emails", "already"),
@@ -109,8 +112,16 @@ async fn start(lab: &Lab, name: &str) -> Ask {
     wishing(Ask::new(input), &Wish::Renewed)
 }
 
+/// Nothing can be read any more.
+fn unreadable(lab: &Lab) {
+    lab.faults(vec![Fault { count: 0, ..Fault::once(FaultKind::Reset) }]);
+}
+
 async fn status(lab: &Lab, name: &str) -> Ask {
     ready(lab, "wave").await;
+    if name == "unreadable" {
+        unreadable(lab);
+    }
     let more = match name {
         "malformed" => bad(),
         "refused" => "no such search".to_owned(),
@@ -132,6 +143,7 @@ async fn preview(lab: &Lab, name: &str) -> Ask {
             input["time_limit"] = json!("5s");
         }
         "refused" => input["search_name"] = json!("no such search"),
+        "unreadable" => unreadable(lab),
         _ => {}
     }
     let asked = input["search_name"].as_str().unwrap().to_owned();
