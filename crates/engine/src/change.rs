@@ -1,9 +1,9 @@
 //! A run of a command that changes something: look, apply, verify, and look again until nothing is
 //! left to do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use commands::{Item, Outcome, Plan, Settled, Step};
+use commands::{History, Item, Outcome, Plan, Planned, Settled, Step};
 use kernel::{ErrorKind, Failure, failure::code};
 use serde_json::Value;
 
@@ -53,7 +53,7 @@ impl Run<'_> {
 
     /// Looks and applies, round after round. Gives the failure that ended the run early, if any.
     async fn rounds(&self, state: &mut State) -> Result<Option<Failure>, Failure> {
-        for round in 0..MAX_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let looked = tokio::select! {
                 looked = self.command.look(self.tenant, &state.settled) => looked,
                 () = self.cancel.grace_over(self.clock) => Err(cancelled()),
@@ -83,6 +83,9 @@ impl Run<'_> {
                 state.total = Some(planned + state.settled.items.len());
             }
             if plan.steps.is_empty() {
+                // An item that was tried and that no look has settled must not fall out of sight.
+                let lost = Failure::internal("the last look said nothing about it");
+                self.give_up_open(state, &lost).await?;
                 return Ok(None);
             }
             self.ledger.plan(self.id, &plan).await?;
@@ -93,25 +96,19 @@ impl Run<'_> {
             if self.request.dry_run {
                 state.plan.note_prepared(&plan);
             }
-            self.apply_round(state, &plan, round).await?;
+            self.apply_round(state, &plan).await?;
         }
-        Err(Failure::internal(
-            "the command never comes to an end of looking",
-        ))
+        let failure = Failure::internal("the command never comes to an end of looking");
+        self.give_up_open(state, &failure).await?;
+        Ok(Some(failure))
     }
 
     /// Applies the steps of one plan and takes in what became of them.
-    async fn apply_round(
-        &self,
-        state: &mut State,
-        plan: &Plan,
-        round: usize,
-    ) -> Result<(), Failure> {
+    async fn apply_round(&self, state: &mut State, plan: &Plan) -> Result<(), Failure> {
         let (steps, refused) = self.admitted(state, plan);
         self.take(state, refused).await?;
         let total = state.total;
-        let before = state.settled.items.len();
-        let stepped = self.run_steps(&steps, before, total).await?;
+        let stepped = self.run_steps(&steps, &state.settled, total).await?;
         for Stepped {
             step,
             settled,
@@ -120,15 +117,11 @@ impl Run<'_> {
         } in stepped
         {
             self.take(state, settled).await?;
-            state.settled.history.push(commands::History {
+            state.settled.history.push(History {
                 step,
                 failure,
                 made,
             });
-        }
-        if round + 1 == MAX_ROUNDS {
-            let failure = Failure::internal("the command never comes to an end of looking");
-            self.give_up_open(state, &failure).await?;
         }
         Ok(())
     }
@@ -164,6 +157,10 @@ impl Run<'_> {
                 });
                 match why {
                     None => true,
+                    Some(failure) if held.is_some() => {
+                        refused.push(held_back(&state.settled, item, failure));
+                        false
+                    }
                     // The service accepted it and does not show it: neither success nor failure.
                     Some(failure) if failure.kind == ErrorKind::NotReady => {
                         let (key, input) = (item.key.as_str(), item.input.as_str());
@@ -193,6 +190,13 @@ impl Run<'_> {
                 .status(409)
                 .hint("look at the search again before you act on it")
         };
+        if let Some(shown) = &expect.shown
+            && !shown.contains(&step.facts)
+        {
+            return Some(differs(
+                "it is not, or no longer, what was shown and confirmed".to_owned(),
+            ));
+        }
         if let Some(wanted) = &expect.query
             && query != Some(wanted.as_str())
         {
@@ -215,11 +219,11 @@ impl Run<'_> {
     /// Ends every item that was tried and is not settled.
     async fn give_up_open(&self, state: &mut State, failure: &Failure) -> Result<(), Failure> {
         let mut open: Vec<Item> = Vec::new();
+        let settled = state.settled.items.iter().map(|item| item.key.as_str());
+        let mut known: HashSet<&str> = settled.collect();
         for attempt in &state.settled.history {
             for item in &attempt.step.items {
-                let known = state.settled.item(&item.key).is_some()
-                    || open.iter().any(|other| other.key == item.key);
-                if known {
+                if !known.insert(item.key.as_str()) {
                     continue;
                 }
                 // What may have been done and can no longer be looked at is not known.
@@ -276,6 +280,22 @@ pub(crate) fn given_up(key: &str, input: &str, failure: Failure) -> Item {
     }
 }
 
+/// An item that is not tried (again) because the run was cancelled or the facts are others than
+/// expected. What an earlier try of this run may have done is not denied: reading back did not show
+/// it, but what was cut off may still be at work, and what was accepted may still turn up.
+pub(crate) fn held_back(settled: &Settled, item: &Planned, why: Failure) -> Item {
+    let (key, input) = (item.key.as_str(), item.input.as_str());
+    let tried = settled.maybe_done(key);
+    match tried.filter(|attempt| !attempt.step.prepares) {
+        None => given_up(key, input, why),
+        Some(History {
+            failure: Some(lost),
+            ..
+        }) => Item::unknown(key, input, lost),
+        Some(_) => Item::failed(key, input, Outcome::Pending, not_there()),
+    }
+}
+
 fn not_there() -> Failure {
     Failure::new(
         ErrorKind::NotReady,
@@ -318,3 +338,6 @@ fn in_input_order(mut items: Vec<Item>, input: &Value) -> Vec<Item> {
     });
     items
 }
+
+#[cfg(test)]
+mod tests;

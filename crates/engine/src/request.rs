@@ -30,4 +30,8 @@ pub struct Expect {
     pub query: Option<String>,
     /// No more hits than this.
     pub at_most: Option<u64>,
+    /// The facts of each step that a person was shown and said yes to. Anything else is held back:
+    /// a search that has changed since, or one that could not be looked at then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Vec<Map<String, Value>>>,
 }

@@ -2,14 +2,14 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use commands::{Applied, Item, Outcome, Planned, Step, Verdict};
+use commands::{Applied, Item, Outcome, Planned, Settled, Step, Verdict};
 use futures::{StreamExt, stream};
 use kernel::{ErrorKind, Failure, Happened, failure::code};
 use serde_json::Value;
 
 use crate::{
     Progress, Run,
-    change::{cancelled, given_up},
+    change::{cancelled, given_up, held_back},
 };
 
 /// How many lanes run at once. The wire client learns how many of their calls the service takes.
@@ -30,7 +30,7 @@ impl Run<'_> {
     pub(crate) async fn run_steps(
         &self,
         steps: &[Step],
-        done_before: usize,
+        settled: &Settled,
         total: Option<usize>,
     ) -> Result<Vec<Stepped>, Failure> {
         let mut lanes: Vec<Vec<&Step>> = Vec::new();
@@ -52,13 +52,13 @@ impl Run<'_> {
         let running = lanes.into_iter().map(|lane| async move {
             let mut out = Vec::with_capacity(lane.len());
             for step in lane {
-                out.push(Box::pin(self.step(step)).await?);
+                out.push(Box::pin(self.step(step, settled)).await?);
             }
             Ok::<_, Failure>(out)
         });
         let mut finished = stream::iter(running).buffer_unordered(LANES);
         let mut out = Vec::new();
-        let mut done = done_before;
+        let mut done = settled.items.len();
         let mut broken = None;
         while let Some(lane) = finished.next().await {
             match lane {
@@ -77,12 +77,12 @@ impl Run<'_> {
         broken.map_or(Ok(out), Err)
     }
 
-    async fn step(&self, step: &Step) -> Result<Stepped, Failure> {
+    async fn step(&self, step: &Step, before: &Settled) -> Result<Stepped, Failure> {
         let open: Vec<&Planned> = step.items.iter().collect();
         if self.cancel.is_cancelled() {
             let settled = open
                 .iter()
-                .map(|i| given_up(&i.key, &i.input, cancelled()))
+                .map(|item| held_back(before, item, cancelled()))
                 .collect();
             return Ok(Stepped {
                 step: step.clone(),

@@ -1,22 +1,27 @@
 //! Before mail is deleted: what the search is, and whether it is meant.
 
-use commands::{Table, Tenant};
+use commands::Tenant;
 use engine::{Cancel, Engine, RunRequest, Silent};
 use kernel::{ErrorKind, Failure, failure::code};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::{output::table, terminal};
+use crate::terminal;
 
-/// Shows what would be deleted and asks; without a terminal `--yes` is needed.
+/// Mailboxes and the like that are shown before the rest is counted.
+const SHOWN: usize = 20;
+
+/// Shows what would be deleted and asks; without a terminal `--yes` is needed. Gives the facts that
+/// were shown: the run that follows looks again and may do these and nothing else. None with
+/// `--yes`.
 pub async fn confirm(
     engine: &Engine,
     request: &RunRequest,
     tenant: &Tenant,
     cancel: &Cancel,
     yes: bool,
-) -> Result<(), Failure> {
+) -> Result<Option<Vec<Map<String, Value>>>, Failure> {
     if yes {
-        return Ok(());
+        return Ok(None);
     }
     if !terminal::can_ask() {
         return Err(
@@ -30,32 +35,80 @@ pub async fn confirm(
     };
     let result = engine.run(&look, tenant, &Silent, cancel).await?;
     let steps = result.plan.map(|plan| plan.steps).unwrap_or_default();
-    if steps.is_empty() {
-        // Nothing would be deleted: the run itself says why.
-        return Ok(());
+    let shown: Vec<Map<String, Value>> = steps.into_iter().map(|step| step.facts).collect();
+    if shown.is_empty() {
+        // Nothing would be deleted, and nothing will be: the run itself says why.
+        return Ok(Some(shown));
     }
-    for step in steps {
-        let mut facts = Table::new("About to delete", &["", ""]);
-        for (name, value) in &step.facts {
-            facts.rows.push(vec![name.replace('_', " "), show(value)]);
+    terminal::note("About to delete:");
+    for facts in &shown {
+        for line in lines(facts) {
+            terminal::note(&line);
         }
-        terminal::note_block(&table::render(&facts));
     }
-    if terminal::ask("Delete this mail? Type yes to go on:", "yes") {
-        Ok(())
+    if asked(cancel).await {
+        Ok(Some(shown))
     } else {
         Err(refused("not confirmed, nothing was deleted"))
     }
 }
 
+/// Asks on a thread of its own: the one that runs everything must stay free to hear Ctrl-C.
+async fn asked(cancel: &Cancel) -> bool {
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // Nobody waits any more when the run was cancelled meanwhile.
+        let _ = answer.send(terminal::ask("Delete this mail? Type yes to go on:", "yes"));
+    });
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => false,
+        answer = answered => answer.unwrap_or(false),
+    }
+}
+
+/// The facts, one a line and none of them cut: a query that goes on where nobody looks would be
+/// confirmed unseen.
+fn lines(facts: &Map<String, Value>) -> Vec<String> {
+    facts
+        .iter()
+        .map(|(name, value)| format!("  {}: {}", name.replace('_', " "), show(value)))
+        .collect()
+}
+
 fn show(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(show).collect::<Vec<_>>().join(", "),
+        Value::Array(values) => {
+            let mut parts: Vec<String> = values.iter().take(SHOWN).map(show).collect();
+            if values.len() > SHOWN {
+                parts.push(format!("and {} more", values.len() - SHOWN));
+            }
+            parts.join(", ")
+        }
+        Value::Null => "not known".to_owned(),
         other => other.to_string(),
     }
 }
 
 fn refused(message: &str) -> Failure {
     Failure::new(ErrorKind::Cancelled, code::NOT_CONFIRMED, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_query_is_shown_to_its_end_and_mailboxes_are_counted() {
+        let query = format!("subject:\"{}\" OR from:ceo", "x".repeat(500));
+        let mailboxes: Vec<String> = (0..25).map(|n| format!("m{n}@a.example (1)")).collect();
+        let facts = json!({ "query": query, "mailboxes": mailboxes, "created_by": null });
+        let shown = lines(facts.as_object().unwrap()).join("\n");
+        assert!(shown.contains("OR from:ceo"), "{shown}");
+        assert!(shown.contains("m19@a.example (1), and 5 more"), "{shown}");
+        assert!(shown.contains("created by: not known"), "{shown}");
+    }
 }

@@ -43,6 +43,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Failure> {
                 .ok()
                 .flatten()
                 .copied(),
+            shown: None,
         },
     };
     let yes = flag("yes").unwrap_or(false);
@@ -82,7 +83,8 @@ pub fn execute(
         let cancel = Cancel::default();
         signals::watch(&cancel);
         if definition.meta.effect == kernel::Effect::Destructive && !request.dry_run {
-            confirm::confirm(&engine, &request, &tenant, &cancel, yes).await?;
+            request.expect.shown =
+                confirm::confirm(&engine, &request, &tenant, &cancel, yes).await?;
         }
         let stream = (format == Format::Ndjson).then(Stream::new);
         let bar = Bar::new(format);

@@ -61,8 +61,3 @@ pub fn ask(question: &str, word: &str) -> bool {
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).is_ok() && answer.trim().eq_ignore_ascii_case(word)
 }
-
-/// Prints text of several lines whose cells are escaped already.
-pub fn note_block(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
-}

@@ -200,8 +200,8 @@ fn request(id: &str, input: Map<String, Value>, at_most: Option<u64>) -> RunRequ
         dry_run: false,
         stream: false,
         expect: Expect {
-            query: None,
             at_most,
+            ..Expect::default()
         },
     }
 }
