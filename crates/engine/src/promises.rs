@@ -102,7 +102,11 @@ impl Scripted {
     }
 
     fn fate(&self, key: &str) -> Fate {
-        self.steps.iter().find(|(name, _, _)| *name == key).unwrap().2
+        self.steps
+            .iter()
+            .find(|(name, _, _)| *name == key)
+            .unwrap()
+            .2
     }
 
     fn applied(&self, key: &str) -> usize {
@@ -132,7 +136,10 @@ impl Checked for Scripted {
     }
     async fn look(&self, _: &Tenant, settled: &Settled) -> Result<Plan, Failure> {
         let round = settled.history.len();
-        let open = self.steps.iter().filter(|(name, _, _)| settled.item(name).is_none());
+        let open = self
+            .steps
+            .iter()
+            .filter(|(name, _, _)| settled.item(name).is_none());
         let steps = open.map(|(name, lane, _)| Step {
             key: format!("{name}-{round}"),
             lane: lane.map(str::to_owned),
@@ -141,25 +148,43 @@ impl Checked for Scripted {
             facts: serde_json::Map::new(),
             prepares: false,
         });
-        Ok(Plan { steps: steps.collect(), ..Plan::default() })
+        Ok(Plan {
+            steps: steps.collect(),
+            ..Plan::default()
+        })
     }
     async fn apply(&self, _: &Tenant, step: &Step, open: &[&Planned]) -> Applied {
         let key = open[0].key.as_str();
-        *self.applied.lock().unwrap().entry(key.to_owned()).or_default() += 1;
-        self.events.lock().unwrap().push(format!("begin {}", step.key));
+        *self
+            .applied
+            .lock()
+            .unwrap()
+            .entry(key.to_owned())
+            .or_default() += 1;
+        self.events
+            .lock()
+            .unwrap()
+            .push(format!("begin {}", step.key));
         // Others may run here.
         tokio::time::sleep(Duration::from_millis(10)).await;
-        self.events.lock().unwrap().push(format!("end {}", step.key));
+        self.events
+            .lock()
+            .unwrap()
+            .push(format!("end {}", step.key));
         match self.fate(key) {
-            Fate::Done => Applied { settled: vec![done(key)], ..Applied::default() },
+            Fate::Done => Applied {
+                settled: vec![done(key)],
+                ..Applied::default()
+            },
             Fate::Lost | Fate::LostDone | Fate::Dark => {
                 Applied::failed(open, failure(ErrorKind::Timeout, Happened::MaybeSent))
             }
             Fate::Running => Applied::ask_all(step),
             Fate::Busy => Applied::failed(open, failure(ErrorKind::Throttled, Happened::Refused)),
-            Fate::Refused => {
-                Applied::failed(open, failure(ErrorKind::PermissionDenied, Happened::Refused))
-            }
+            Fate::Refused => Applied::failed(
+                open,
+                failure(ErrorKind::PermissionDenied, Happened::Refused),
+            ),
         }
     }
     async fn verify(&self, _: &Tenant, _: &Step, items: &[&Planned]) -> Vec<(String, Verdict)> {
@@ -230,7 +255,12 @@ async fn ran(command: &Scripted) -> RunResult {
 }
 
 fn outcome(result: &RunResult, key: &str) -> Outcome {
-    result.items.iter().find(|item| item.input == key).unwrap().outcome
+    result
+        .items
+        .iter()
+        .find(|item| item.input == key)
+        .unwrap()
+        .outcome
 }
 
 #[tokio::test(start_paused = true)]
@@ -273,7 +303,11 @@ async fn unknown_stands_only_where_reading_back_failed_too() {
     let result = ran(&command).await;
     assert_eq!(outcome(&result, "a"), Outcome::Unknown);
     assert_eq!(outcome(&result, "b"), Outcome::Added);
-    assert_eq!((command.applied("a"), command.applied("b")), (1, 1), "nothing is sent again");
+    assert_eq!(
+        (command.applied("a"), command.applied("b")),
+        (1, 1),
+        "nothing is sent again"
+    );
     assert_eq!(result.exit_status(), 4);
 }
 
@@ -285,7 +319,10 @@ async fn what_still_runs_at_the_time_limit_is_pending() {
     assert_eq!(outcome(&result, "a"), Outcome::Pending);
     assert_eq!(result.exit_status(), 3);
     let took = begin.elapsed();
-    assert!(took >= Duration::from_secs(60) && took < Duration::from_secs(66), "{took:?}");
+    assert!(
+        took >= Duration::from_secs(60) && took < Duration::from_secs(66),
+        "{took:?}"
+    );
     assert!((12..=14).contains(&command.asked.load(SeqCst)));
     assert_eq!(command.applied("a"), 1);
 }
@@ -306,7 +343,11 @@ impl Ledger for Strict {
     }
     async fn intent(&self, _: RunId, step: &str) -> Result<(), Failure> {
         self.events.lock().unwrap().push(format!("intent {step}"));
-        if self.refuses { Err(Failure::internal("the disk is full")) } else { Ok(()) }
+        if self.refuses {
+            Err(Failure::internal("the disk is full"))
+        } else {
+            Ok(())
+        }
     }
     async fn settle(&self, _: RunId, items: &[Item]) -> Result<(), Failure> {
         let settled = items.iter().map(|item| format!("settle {}", item.key));
@@ -321,15 +362,24 @@ impl Ledger for Strict {
 #[tokio::test(start_paused = true)]
 async fn intent_is_recorded_before_a_change_is_sent_and_the_item_after() {
     let command = Scripted::new(&[("a", None, Fate::Done)]);
-    let ledger = Strict { events: Arc::clone(&command.events), refuses: false };
+    let ledger = Strict {
+        events: Arc::clone(&command.events),
+        refuses: false,
+    };
     run(&command, &ledger).await.unwrap();
-    assert_eq!(command.events(), ["intent a-0", "begin a-0", "end a-0", "settle a"]);
+    assert_eq!(
+        command.events(),
+        ["intent a-0", "begin a-0", "end a-0", "settle a"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_fails_keeps_everything_from_being_sent() {
     let command = Scripted::new(&[("a", None, Fate::Done), ("b", Some("one"), Fate::Done)]);
-    let ledger = Strict { events: Arc::clone(&command.events), refuses: true };
+    let ledger = Strict {
+        events: Arc::clone(&command.events),
+        refuses: true,
+    };
     let failure = run(&command, &ledger).await.unwrap_err();
     assert_eq!(failure.message, "the disk is full");
     assert_eq!((command.applied("a"), command.applied("b")), (0, 0));

@@ -48,16 +48,23 @@ pub fn of(state: &Value) -> Facts {
 }
 
 fn mailboxes(rows: &Value, facts: &mut Facts) {
-    let addresses: BTreeMap<&str, &str> =
-        each(rows).map(|row| (text(row, "name"), text(row, "address"))).collect();
+    let addresses: BTreeMap<&str, &str> = each(rows)
+        .map(|row| (text(row, "name"), text(row, "address")))
+        .collect();
     let address = |name: &str| addresses.get(name).copied().unwrap_or(name).to_lowercase();
     for row in each(rows) {
         let mailbox = text(row, "address").to_lowercase();
         facts.insert(mailbox_type(&mailbox), text(row, "type").to_owned());
-        for (kind, grants) in [("permission", &row["permissions"]), ("send_as", &row["send_as"])] {
+        for (kind, grants) in [
+            ("permission", &row["permissions"]),
+            ("send_as", &row["send_as"]),
+        ] {
             for grant in each(grants).filter(|grant| grant["deny"] != true) {
                 let key = granted(kind, &mailbox, &address(text(grant, "trustee")));
-                facts.entry(key).or_default().push_str(&grant["rights"].to_string());
+                facts
+                    .entry(key)
+                    .or_default()
+                    .push_str(&grant["rights"].to_string());
             }
         }
         for delegate in each(&row["send_on_behalf"]) {

@@ -165,14 +165,12 @@ impl Lab {
             ..Environment::system()
         };
         let cloud = Cloud::new(settings, environment).expect("a connection");
-        let mut options =
-            exchange::Options::new(Arc::clone(&self.clock), Arc::clone(&self.random));
+        let mut options = exchange::Options::new(Arc::clone(&self.clock), Arc::clone(&self.random));
         // The deadlines of the network are not on the fast clock.
         options.read_timeout = Duration::from_secs(10);
         options.change_timeout = Duration::from_secs(10);
         options.page_size = 10;
-        let wire: Arc<dyn exchange::Wire> =
-            Arc::new(exchange::CloudWire::new(Arc::clone(&cloud)));
+        let wire: Arc<dyn exchange::Wire> = Arc::new(exchange::CloudWire::new(Arc::clone(&cloud)));
         let cmdlets: Arc<dyn Cmdlets> = Arc::new(Exchange::new(wire, options));
         let search = Arc::new(ClassicSearch::new(Arc::clone(&cmdlets)));
         let connection = Arc::new(CloudConnection::new(cloud));
@@ -205,7 +203,8 @@ impl Lab {
         input: Value,
     ) -> Result<RunResult, Failure> {
         let tenant = self.tenant(credential);
-        self.run_on(&tenant, command, input, false, &Cancel::default()).await
+        self.run_on(&tenant, command, input, false, &Cancel::default())
+            .await
     }
 
     /// Says what a command would do.
@@ -242,7 +241,11 @@ impl Lab {
             notes: None,
         };
         let tenant = self.tenant(Credential::App);
-        tenant.cmdlets.call(&cmdlet.call()).await.expect("an allow entry");
+        tenant
+            .cmdlets
+            .call(&cmdlet.call())
+            .await
+            .expect("an allow entry");
     }
 
     /// A connection to the ordinary commercial cloud, through the proxy of the sandbox. The sandbox
@@ -299,7 +302,10 @@ impl Lab {
 
     /// Adds faults.
     pub fn faults(&self, faults: Vec<Fault>) {
-        let script = Script { faults, random: None };
+        let script = Script {
+            faults,
+            random: None,
+        };
         self.running.add_faults(script).expect("a sound script");
     }
 
@@ -307,7 +313,10 @@ impl Lab {
     pub fn faults_before_change(&self, faults: Vec<Fault>) {
         let running = Arc::clone(&self.running);
         self.ledger.before_change(move || {
-            let script = Script { faults, random: None };
+            let script = Script {
+                faults,
+                random: None,
+            };
             running.add_faults(script).expect("a sound script");
         });
     }
@@ -315,13 +324,17 @@ impl Lab {
     /// How many changing calls the tenant has carried out since its log was cleared.
     pub fn changes(&self) -> usize {
         let log = self.running.log();
-        log.iter().filter(|entry| entry.changes && entry.executed).count()
+        log.iter()
+            .filter(|entry| entry.changes && entry.executed)
+            .count()
     }
 
     /// How often a cmdlet was asked for since the log was cleared.
     pub fn calls(&self, cmdlet: &str) -> usize {
         let log = self.running.log();
-        log.iter().filter(|entry| entry.call.as_deref() == Some(cmdlet)).count()
+        log.iter()
+            .filter(|entry| entry.call.as_deref() == Some(cmdlet))
+            .count()
     }
 }
 

@@ -39,7 +39,11 @@ impl Ledger for HookedLedger {
     }
 
     async fn intent(&self, run: RunId, step: &str) -> Result<(), Failure> {
-        let hook = self.hook.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let hook = self
+            .hook
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(hook) = hook {
             hook();
         }

@@ -13,7 +13,13 @@ fn secret(text: &str) -> SharedSecret {
 }
 
 /// Runs a command as another user.
-async fn as_user(lab: &Lab, user: &str, password: Option<&str>, command: &str, input: Value) -> RunResult {
+async fn as_user(
+    lab: &Lab,
+    user: &str,
+    password: Option<&str>,
+    command: &str,
+    input: Value,
+) -> RunResult {
     let about = lab.running.description();
     let own = &about.credentials.basic;
     let mut settings = lab.settings(Credential::User);
@@ -23,7 +29,9 @@ async fn as_user(lab: &Lab, user: &str, password: Option<&str>, command: &str, i
         password: secret(password.unwrap_or(&own.password)),
     };
     let tenant = lab.client(settings);
-    lab.run_on(&tenant, command, input, false, &Cancel::default()).await.unwrap()
+    lab.run_on(&tenant, command, input, false, &Cancel::default())
+        .await
+        .unwrap()
 }
 
 /// Tests the connection of an app of the tenant.
@@ -36,13 +44,17 @@ async fn of_app(lab: &Lab, name: &str) -> RunResult {
     };
     let tenant = lab.client(settings);
     let cancel = Cancel::default();
-    lab.run_on(&tenant, "test-connection", json!({}), false, &cancel).await.unwrap()
+    lab.run_on(&tenant, "test-connection", json!({}), false, &cancel)
+        .await
+        .unwrap()
 }
 
 /// The commands that the granted roles allow, by the report.
 fn allowed(result: &RunResult) -> Vec<String> {
-    let known: Vec<&str> =
-        commands::catalog::all().iter().map(|definition| definition.meta.id).collect();
+    let known: Vec<&str> = commands::catalog::all()
+        .iter()
+        .map(|definition| definition.meta.id)
+        .collect();
     let mut all: Vec<String> = result
         .result
         .rows
@@ -61,7 +73,12 @@ async fn a_connection_with_all_roles_works() {
     let lab = Lab::new().await;
     for credential in Credential::ALL {
         let result = lab.run_as(credential, "test-connection", json!({})).await;
-        assert_eq!(result.return_data, ReturnData::Successful, "{:?}", result.error);
+        assert_eq!(
+            result.return_data,
+            ReturnData::Successful,
+            "{:?}",
+            result.error
+        );
         assert!(result.simulated);
         assert_eq!(allowed(&result).len(), 14, "{:?}", result.result.rows);
     }
@@ -74,8 +91,18 @@ async fn compliance_that_refuses_is_a_warning() {
     })
     .await;
     let result = lab.run("test-connection", json!({})).await;
-    assert_eq!(result.return_data, ReturnData::Successful, "{:?}", result.error);
-    assert!(result.warnings.iter().any(|warning| warning.contains("Compliance")));
+    assert_eq!(
+        result.return_data,
+        ReturnData::Successful,
+        "{:?}",
+        result.error
+    );
+    assert!(
+        result
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("Compliance"))
+    );
 }
 
 #[tokio::test]
@@ -104,13 +131,27 @@ async fn each_missing_grant_is_told_apart() {
 async fn each_role_allows_what_it_allows() {
     let lab = Lab::new().await;
     let reader = of_app(&lab, "security-reader").await;
-    assert_eq!(reader.return_data, ReturnData::Successful, "{:?}", reader.error);
+    assert_eq!(
+        reader.return_data,
+        ReturnData::Successful,
+        "{:?}",
+        reader.error
+    );
     let reads = allowed(&reader);
-    assert!(reads.contains(&"list-items-in-blocklist".to_owned()), "{reads:?}");
+    assert!(
+        reads.contains(&"list-items-in-blocklist".to_owned()),
+        "{reads:?}"
+    );
     assert!(!reads.contains(&"block-senders".to_owned()), "{reads:?}");
     let security = allowed(&of_app(&lab, "security-administrator").await);
-    assert!(security.contains(&"block-senders".to_owned()), "{security:?}");
-    assert!(!security.contains(&"modify-permission-to-mailbox".to_owned()), "{security:?}");
+    assert!(
+        security.contains(&"block-senders".to_owned()),
+        "{security:?}"
+    );
+    assert!(
+        !security.contains(&"modify-permission-to-mailbox".to_owned()),
+        "{security:?}"
+    );
 }
 
 #[tokio::test]
@@ -120,13 +161,19 @@ async fn a_wrong_password_is_told_in_the_words_that_users_know() {
     for (command, input) in [
         ("list-items-in-blocklist", json!({"list_type": "emails"})),
         ("block-senders", json!({"senders": ["a@attacker.example"]})),
-        ("get-compliance-content-search-status", json!({"search_names": ["a"]})),
+        (
+            "get-compliance-content-search-status",
+            json!({"search_names": ["a"]}),
+        ),
         ("test-connection", json!({})),
     ] {
         let result = as_user(&lab, &user, Some("wrong"), command, input).await;
         let error = result.error.unwrap();
         assert_eq!(error.status_code, 400, "{command}: {error:?}");
-        assert!(error.message.contains("Invalid username and password."), "{command}: {error:?}");
+        assert!(
+            error.message.contains("Invalid username and password."),
+            "{command}: {error:?}"
+        );
         assert_eq!(error.kind, ErrorKind::AuthenticationFailed, "{command}");
     }
 }
@@ -136,14 +183,20 @@ async fn an_unknown_user_is_told_in_the_words_that_users_know() {
     let lab = Lab::new().await;
     let domain = lab.running.description().tenant.clone();
     let user = format!("nobody.at.all@{domain}");
-    let result =
-        as_user(&lab, &user, None, "list-items-in-blocklist", json!({"list_type": "emails"})).await;
+    let result = as_user(
+        &lab,
+        &user,
+        None,
+        "list-items-in-blocklist",
+        json!({"list_type": "emails"}),
+    )
+    .await;
     let error = result.error.unwrap();
     assert_eq!(error.status_code, 400);
     assert!(
-        error.message.contains(
-            "The user is not recognized as a managed user, or a federated user."
-        ),
+        error
+            .message
+            .contains("The user is not recognized as a managed user, or a federated user."),
         "{error:?}"
     );
 }
@@ -162,10 +215,16 @@ async fn no_connection_is_told_in_the_words_that_users_know() {
         ("test-connection", json!({})),
     ] {
         let cancel = Cancel::default();
-        let result = lab.run_on(&tenant, command, input, false, &cancel).await.unwrap();
+        let result = lab
+            .run_on(&tenant, command, input, false, &cancel)
+            .await
+            .unwrap();
         let error = result.error.unwrap();
         assert_eq!(error.status_code, 502, "{command}: {error:?}");
-        assert!(error.message.starts_with("Connection failed."), "{command}: {error:?}");
+        assert!(
+            error.message.starts_with("Connection failed."),
+            "{command}: {error:?}"
+        );
     }
 }
 

@@ -9,10 +9,14 @@ pub fn people(lab: &Lab) -> Vec<String> {
     let state = lab.running.state();
     let rows = state["mailboxes"].as_array().unwrap();
     let plain = rows.iter().filter(|row| {
-        row["type"] == "UserMailbox" && row["class"] == "mailbox" && row["hidden"] != true && row["litigation_hold"] != true
+        row["type"] == "UserMailbox"
+            && row["class"] == "mailbox"
+            && row["hidden"] != true
+            && row["litigation_hold"] != true
     });
-    let mut all: Vec<String> =
-        plain.map(|row| row["address"].as_str().unwrap().to_lowercase()).collect();
+    let mut all: Vec<String> = plain
+        .map(|row| row["address"].as_str().unwrap().to_lowercase())
+        .collect();
     // The first ones are the company's special cases.
     all.reverse();
     all
@@ -22,20 +26,18 @@ pub fn people(lab: &Lab) -> Vec<String> {
 pub fn quarantined(lab: &Lab, number: usize) -> (String, Vec<String>) {
     let state = lab.running.state();
     let rows = state["quarantine"]["rows"].as_array().unwrap();
-    let row = rows.iter().filter(|row| row["released"] != true).nth(number).unwrap();
+    let row = rows
+        .iter()
+        .filter(|row| row["released"] != true)
+        .nth(number)
+        .unwrap();
     let recipients = row["recipients"].as_array().unwrap().iter();
     (
         row["identity"].as_str().unwrap().to_owned(),
-        recipients.map(|one| one.as_str().unwrap().to_owned()).collect(),
+        recipients
+            .map(|one| one.as_str().unwrap().to_owned())
+            .collect(),
     )
-}
-
-/// The service's id of an entry of the allow/block list.
-pub fn entry_id(lab: &Lab, action: &str, value: &str) -> String {
-    let state = lab.running.state();
-    let rows = state["lists"].as_array().unwrap();
-    let row = rows.iter().find(|row| row["value"] == value && row["action"] == action).unwrap();
-    row["identity"].as_str().unwrap().to_owned()
 }
 
 /// Changes settings of the tenant.
@@ -46,19 +48,11 @@ pub fn set(lab: &Lab, change: impl FnOnce(&mut sandbox::Settings)) {
 /// The values of a field of all rows of `raw_data`.
 pub fn column(raw: &Value, list: &str, field: &str) -> Vec<String> {
     let rows = raw[list].as_array().into_iter().flatten();
-    let mut all: Vec<String> =
-        rows.filter_map(|row| row[field].as_str().map(str::to_owned)).collect();
+    let mut all: Vec<String> = rows
+        .filter_map(|row| row[field].as_str().map(str::to_owned))
+        .collect();
     all.sort();
     all
-}
-
-/// How many items ended in each outcome.
-pub fn counts(result: &RunResult) -> std::collections::BTreeMap<&'static str, usize> {
-    let mut counts = std::collections::BTreeMap::new();
-    for item in &result.items {
-        *counts.entry(item.outcome.as_str()).or_default() += 1;
-    }
-    counts
 }
 
 /// The code of the item with this input.
@@ -71,5 +65,7 @@ pub fn code_of<'a>(result: &'a RunResult, input: &str) -> &'a str {
 /// The outcome of the item with this input.
 pub fn outcome_of(result: &RunResult, input: &str) -> &'static str {
     let item = result.items.iter().find(|item| item.input == input);
-    item.unwrap_or_else(|| panic!("no item `{input}`: {:?}", result.items)).outcome.as_str()
+    item.unwrap_or_else(|| panic!("no item `{input}`: {:?}", result.items))
+        .outcome
+        .as_str()
 }

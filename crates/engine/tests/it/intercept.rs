@@ -11,7 +11,10 @@ use crate::ground::{people, quarantined};
 
 /// The certificates last a day from now, by the machine's clock.
 async fn intercepting() -> Lab {
-    Lab::on(Arc::new(kernel::SystemClock::default()), |options| options.intercept = true).await
+    Lab::on(Arc::new(kernel::SystemClock::default()), |options| {
+        options.intercept = true
+    })
+    .await
 }
 
 #[tokio::test]
@@ -26,14 +29,32 @@ async fn all_commands_run_under_the_real_names() {
     let runs: [(&str, Value); 14] = [
         ("test-connection", json!({})),
         ("block-senders", json!({"senders": ["a@attacker.example"]})),
-        ("block-file-hashes", json!({"file_hashes": ["a".repeat(64)]})),
-        ("add-items-to-blocklist", json!({"entries": ["bad.example/a/*"], "list_type": "urls"})),
+        (
+            "block-file-hashes",
+            json!({"file_hashes": ["a".repeat(64)]}),
+        ),
+        (
+            "add-items-to-blocklist",
+            json!({"entries": ["bad.example/a/*"], "list_type": "urls"}),
+        ),
         ("list-items-in-blocklist", json!({"list_type": "emails"})),
-        ("remove-items-from-blocklist", json!({"entries": ["a@attacker.example"], "list_type": "emails"})),
+        (
+            "remove-items-from-blocklist",
+            json!({"entries": ["a@attacker.example"], "list_type": "emails"}),
+        ),
         ("list-quarantine-messages", json!({})),
-        ("release-quarantine-messages", json!({"message_identities": [message]})),
-        ("convert-type-of-mailboxes", json!({"personal_mail_boxes": [people[0]]})),
-        ("modify-permission-to-mailbox", json!({"user_identities": [people[1]], "mailbox": people[2]})),
+        (
+            "release-quarantine-messages",
+            json!({"message_identities": [message]}),
+        ),
+        (
+            "convert-type-of-mailboxes",
+            json!({"personal_mail_boxes": [people[0]]}),
+        ),
+        (
+            "modify-permission-to-mailbox",
+            json!({"user_identities": [people[1]], "mailbox": people[2]}),
+        ),
         (
             "start-compliance-content-search",
             json!({"search_names": ["case"], "content_search_filter": "from:n0rthwind.example", "wait": true}),
@@ -43,15 +64,26 @@ async fn all_commands_run_under_the_real_names() {
         ("delete-search-result-emails", search),
     ];
     let asked: BTreeSet<&str> = runs.iter().map(|(command, _)| *command).collect();
-    let known: BTreeSet<&str> =
-        commands::catalog::all().iter().map(|definition| definition.meta.id).collect();
+    let known: BTreeSet<&str> = commands::catalog::all()
+        .iter()
+        .map(|definition| definition.meta.id)
+        .collect();
     assert_eq!(asked, known);
     for (command, input) in runs {
-        let result = lab.run_on(&tenant, command, input, false, &Cancel::default()).await;
+        let result = lab
+            .run_on(&tenant, command, input, false, &Cancel::default())
+            .await;
         let result = result.unwrap_or_else(|failure| panic!("{command}: {failure:?}"));
         // A purge takes ten mails a mailbox and says what it left.
-        let left = result.error.as_ref().is_some_and(|error| error.code.as_str() == "hits_left");
-        assert!(result.error.is_none() || left, "{command}: {:?}", result.error);
+        let left = result
+            .error
+            .as_ref()
+            .is_some_and(|error| error.code.as_str() == "hits_left");
+        assert!(
+            result.error.is_none() || left,
+            "{command}: {:?}",
+            result.error
+        );
         assert!(result.simulated, "{command}");
     }
 }

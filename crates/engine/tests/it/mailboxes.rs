@@ -25,7 +25,10 @@ async fn a_mailbox_becomes_each_type_and_stays_what_it_is() {
         let result = lab.run(CONVERT, input.clone()).await;
         assert_eq!(result.items[0].outcome, Outcome::Converted, "{kind}");
         assert_eq!(lab.facts()[&facts::mailbox_type(&user)], details);
-        assert!(!result.warnings.is_empty(), "{kind}: the page's warnings are missing");
+        assert!(
+            !result.warnings.is_empty(),
+            "{kind}: the page's warnings are missing"
+        );
         lab.running.clear_log();
         let again = lab.run(CONVERT, input).await;
         assert_eq!(again.items[0].outcome, Outcome::AlreadySo, "{kind}");
@@ -44,7 +47,10 @@ async fn a_mailbox_that_does_not_exist_stops_no_other() {
     let input = json!({"personal_mail_boxes": [good[0], "nobody@nowhere.example", good[1]]});
     let result = lab.run(CONVERT, input).await;
     let outcomes: Vec<Outcome> = result.items.iter().map(|item| item.outcome).collect();
-    assert_eq!(outcomes, [Outcome::Converted, Outcome::Rejected, Outcome::Converted]);
+    assert_eq!(
+        outcomes,
+        [Outcome::Converted, Outcome::Rejected, Outcome::Converted]
+    );
     assert_eq!(result.return_data, ReturnData::PartiallySuccessful);
 }
 
@@ -53,23 +59,40 @@ async fn without_the_role_the_refusal_is_the_services_and_the_hint_names_the_rol
     let lab = Lab::new().await;
     let user = users(&lab, 1).remove(0);
     let roles = vec!["Security Administrator".to_owned()];
-    lab.running.change(|settings| settings.app_roles = roles).unwrap();
+    lab.running
+        .change(|settings| settings.app_roles = roles)
+        .unwrap();
     let before = lab.facts();
-    let result = lab.run(CONVERT, json!({"personal_mail_boxes": [user]})).await;
+    let result = lab
+        .run(CONVERT, json!({"personal_mail_boxes": [user]}))
+        .await;
     let error = result.error.expect("a refusal");
     assert_eq!(before, lab.facts());
-    assert!(error.hint.as_deref().is_some_and(|hint| hint.contains("Recipient")), "{error:?}");
+    assert!(
+        error
+            .hint
+            .as_deref()
+            .is_some_and(|hint| hint.contains("Recipient")),
+        "{error:?}"
+    );
     assert_ne!(error.message, "Invalid Operation");
 }
 
 #[tokio::test]
 async fn a_change_that_is_not_shown_yet_is_pending_and_alone_partly_a_success() {
     let lab = Lab::new().await;
-    lab.running.change(|settings| settings.lag_ms = 3_600_000).unwrap();
+    lab.running
+        .change(|settings| settings.lag_ms = 3_600_000)
+        .unwrap();
     let user = users(&lab, 1).remove(0);
-    let result = lab.run(CONVERT, json!({"personal_mail_boxes": [user]})).await;
+    let result = lab
+        .run(CONVERT, json!({"personal_mail_boxes": [user]}))
+        .await;
     assert_eq!(result.items[0].outcome, Outcome::Pending);
-    assert_eq!((result.return_data, result.exit_status()), (ReturnData::PartiallySuccessful, 3));
+    assert_eq!(
+        (result.return_data, result.exit_status()),
+        (ReturnData::PartiallySuccessful, 3)
+    );
     assert_eq!(lab.changes(), 1);
 }
 
@@ -104,11 +127,24 @@ async fn each_permission_is_given_and_taken_once() {
         };
         for (action, first) in [("add", Outcome::Granted), ("remove", Outcome::Revoked)] {
             let result = lab.run(PERMIT, input(action)).await;
-            assert_eq!(result.items[0].outcome, first, "{permission}: {:?}", result.items);
-            assert_eq!(lab.facts().contains_key(&fact), action == "add", "{permission} {action}");
+            assert_eq!(
+                result.items[0].outcome, first,
+                "{permission}: {:?}",
+                result.items
+            );
+            assert_eq!(
+                lab.facts().contains_key(&fact),
+                action == "add",
+                "{permission} {action}"
+            );
             let before = lab.facts();
             let again = lab.run(PERMIT, input(action)).await;
-            assert_eq!(again.items[0].outcome, Outcome::AlreadySo, "{permission}: {:?}", again.items);
+            assert_eq!(
+                again.items[0].outcome,
+                Outcome::AlreadySo,
+                "{permission}: {:?}",
+                again.items
+            );
             assert_eq!(before, lab.facts(), "{permission} {action}");
         }
     }
@@ -129,10 +165,19 @@ async fn auto_mapping_is_on_unless_refused_and_is_for_full_access_alone() {
     lab.prepare(PERMIT, given(json!("False"), &all[2])).await;
     let state = lab.running.state();
     let rows = state["mailboxes"].as_array().unwrap();
-    let row = rows.iter().find(|row| row["address"].as_str().unwrap().to_lowercase() == all[0]).unwrap();
+    let row = rows
+        .iter()
+        .find(|row| row["address"].as_str().unwrap().to_lowercase() == all[0])
+        .unwrap();
     let grants = row["permissions"].as_array().unwrap();
-    let mapped: Vec<bool> = grants.iter().filter_map(|grant| grant["auto_mapping"].as_bool()).collect();
-    assert!(mapped.contains(&true) && mapped.contains(&false), "{grants:?}");
+    let mapped: Vec<bool> = grants
+        .iter()
+        .filter_map(|grant| grant["auto_mapping"].as_bool())
+        .collect();
+    assert!(
+        mapped.contains(&true) && mapped.contains(&false),
+        "{grants:?}"
+    );
     // A different mapping of a grant that stands is not changed silently.
     lab.running.clear_log();
     let other = lab.run(PERMIT, given(json!(true), &all[2])).await;
@@ -143,7 +188,14 @@ async fn auto_mapping_is_on_unless_refused_and_is_for_full_access_alone() {
         "permission": "send_as", "auto_mapping": false,
     });
     let result = lab.run(PERMIT, elsewhere).await;
-    assert!(result.warnings.iter().any(|warning| warning.contains("auto")), "{:?}", result.warnings);
+    assert!(
+        result
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("auto")),
+        "{:?}",
+        result.warnings
+    );
 }
 
 #[tokio::test]
@@ -151,7 +203,10 @@ async fn shared_is_no_permission_and_remove_names_its_own() {
     let lab = Lab::new().await;
     let all = users(&lab, 2);
     let mut input = json!({"user_identities": [all[1]], "mailbox": all[0], "permission": "Shared"});
-    let failure = lab.try_run(Credential::App, PERMIT, input.clone()).await.unwrap_err();
+    let failure = lab
+        .try_run(Credential::App, PERMIT, input.clone())
+        .await
+        .unwrap_err();
     assert_eq!(failure.code.as_str(), "unknown_value");
     input = json!({"user_identities": [all[1]], "mailbox": all[0], "action": "remove"});
     let code = match lab.try_run(Credential::App, PERMIT, input).await {
@@ -159,7 +214,14 @@ async fn shared_is_no_permission_and_remove_names_its_own() {
         Err(failure) => failure.code,
     };
     assert_eq!(code.as_str(), "missing_parameter");
-    assert_eq!(lab.running.log().iter().filter(|entry| entry.changes).count(), 0);
+    assert_eq!(
+        lab.running
+            .log()
+            .iter()
+            .filter(|entry| entry.changes)
+            .count(),
+        0
+    );
 }
 
 #[tokio::test]
@@ -180,14 +242,28 @@ async fn whatever_happens_to_a_call_the_result_is_true() {
         let named = format!("{:?} {:?}", fault.kind, fault.phase);
         let all = users(&lab, 3);
         lab.faults_before_change(vec![fault.clone()]);
-        let result = lab.run(CONVERT, json!({"personal_mail_boxes": [all[0]]})).await;
+        let result = lab
+            .run(CONVERT, json!({"personal_mail_boxes": [all[0]]}))
+            .await;
         let shared = lab.facts()[&facts::mailbox_type(&all[0])] == "SharedMailbox";
-        assert_eq!(count(&result, Outcome::Converted) == 1, shared, "{named}: {:?}", result.items);
+        assert_eq!(
+            count(&result, Outcome::Converted) == 1,
+            shared,
+            "{named}: {:?}",
+            result.items
+        );
         lab.running.clear_faults();
         lab.faults_before_change(vec![fault]);
         let input = json!({"user_identities": [all[1]], "mailbox": all[2]});
         let result = lab.run(PERMIT, input).await;
-        let held = lab.facts().contains_key(&facts::granted("permission", &all[2], &all[1]));
-        assert_eq!(count(&result, Outcome::Granted) == 1, held, "{named}: {:?}", result.items);
+        let held = lab
+            .facts()
+            .contains_key(&facts::granted("permission", &all[2], &all[1]));
+        assert_eq!(
+            count(&result, Outcome::Granted) == 1,
+            held,
+            "{named}: {:?}",
+            result.items
+        );
     }
 }

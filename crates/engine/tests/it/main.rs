@@ -7,6 +7,12 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod connections;
 mod ground;
+mod intercept;
 mod lists;
+mod mailboxes;
 mod outcomes;
+mod quarantine;
+mod searches;
+mod whole;

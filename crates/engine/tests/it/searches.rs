@@ -38,7 +38,10 @@ fn hits(lab: &Lab, name: &str) -> u64 {
 /// How many mails lie in folders whose path holds this.
 fn lying_in(lab: &Lab, folder: &str) -> usize {
     let facts = lab.facts();
-    facts.iter().filter(|(key, place)| key.starts_with("mail/") && place.contains(folder)).count()
+    facts
+        .iter()
+        .filter(|(key, place)| key.starts_with("mail/") && place.contains(folder))
+        .count()
 }
 
 #[tokio::test]
@@ -47,7 +50,10 @@ async fn a_purge_of_more_than_ten_in_a_mailbox_is_partial_and_says_what_is_left(
     // Everything in the fullest mailbox.
     let state = lab.running.state();
     let rows = state["mail"].as_array().unwrap();
-    let full = rows.iter().max_by_key(|row| row["items"].as_array().unwrap().len()).unwrap();
+    let full = rows
+        .iter()
+        .max_by_key(|row| row["items"].as_array().unwrap().len())
+        .unwrap();
     let input = json!({
         "search_names": ["all of it"], "content_search_filter": "received>=2000-01-01",
         "mailboxes": [full["mailbox"]], "wait": true,
@@ -57,11 +63,24 @@ async fn a_purge_of_more_than_ten_in_a_mailbox_is_partial_and_says_what_is_left(
     assert!(found > 10, "{found} mails");
     let before = lying_in(&lab, "Deletions");
     let result = lab.run(DELETE, named("all of it")).await;
-    assert_eq!(result.return_data, ReturnData::PartiallySuccessful, "{:?}", result.error);
+    assert_eq!(
+        result.return_data,
+        ReturnData::PartiallySuccessful,
+        "{:?}",
+        result.error
+    );
     assert_eq!(lying_in(&lab, "Deletions") - before, 10);
     assert_eq!(outcome_of(&result, "all of it"), "purged");
-    let left = result.items.iter().find(|item| item.outcome.as_str() == "pending").unwrap();
-    assert!(left.message.contains(&format!("{} of {found}", found - 10)), "{}", left.message);
+    let left = result
+        .items
+        .iter()
+        .find(|item| item.outcome.as_str() == "pending")
+        .unwrap();
+    assert!(
+        left.message.contains(&format!("{} of {found}", found - 10)),
+        "{}",
+        left.message
+    );
     let error = result.error.unwrap();
     assert_eq!(error.code.as_str(), "hits_left");
     assert!(error.hint.unwrap().contains(START));
@@ -81,7 +100,14 @@ async fn a_second_purge_is_not_sent_and_another_kind_is_warned_about() {
     assert_eq!(outcome_of(&second, "wave"), "already_so");
     assert_eq!(lab.changes(), 0);
     assert_eq!(facts, lab.facts());
-    assert!(second.warnings.iter().any(|warning| warning.contains("SoftDelete")), "{:?}", second.warnings);
+    assert!(
+        second
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("SoftDelete")),
+        "{:?}",
+        second.warnings
+    );
 }
 
 #[tokio::test]
@@ -106,10 +132,20 @@ async fn a_purge_waits_for_no_search_and_warns_where_nobody_looked() {
     ran(&lab, "seen", WAVE).await;
     lab.prepare(PREVIEW, json!({"search_name": "seen"})).await;
     let seen = lab.run(DELETE, named("seen")).await;
-    assert!(!seen.warnings.iter().any(|warning| warning.contains("previewed")));
+    assert!(
+        !seen
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("previewed"))
+    );
     ran(&lab, "unseen", "from:northwind-billing.test").await;
     let unseen = lab.run(DELETE, named("unseen")).await;
-    assert!(unseen.warnings.iter().any(|warning| warning.contains("previewed")));
+    assert!(
+        unseen
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("previewed"))
+    );
     set(&lab, |settings| settings.pace_percent = 10_000);
     let input = json!({"search_names": ["slow"], "content_search_filter": WAVE});
     lab.run(START, input).await;
@@ -138,12 +174,20 @@ async fn a_preview_reads_hostile_subjects_whole() {
         .map(|item| item["subject"].as_str().unwrap())
         .collect();
     there.sort_unstable();
-    let mut told: Vec<&str> = result.result.rows.iter().map(|row| row[2].as_str()).collect();
+    let mut told: Vec<&str> = result
+        .result
+        .rows
+        .iter()
+        .map(|row| row[2].as_str())
+        .collect();
     told.sort_unstable();
     let folded = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
     let fold = |all: &[&str]| all.iter().map(|text| folded(text)).collect::<Vec<_>>();
     assert_eq!(fold(&told), fold(&there));
-    assert!(told.iter().any(|subject| subject.contains("; Size: 5;")), "{told:?}");
+    assert!(
+        told.iter().any(|subject| subject.contains("; Size: 5;")),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]
@@ -161,13 +205,20 @@ async fn a_query_that_is_empty_or_matches_all_is_refused_before_anything_is_sent
     }
     let input = json!({"search_names": ["b"], "content_search_filter": "from:a or subject: b"});
     let result = lab.run(START, input).await;
-    assert!(result.warnings.iter().any(|warning| warning.contains("the query")));
+    assert!(
+        result
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("the query"))
+    );
 }
 
 #[tokio::test]
 async fn a_name_is_made_up_where_none_is_given() {
     let lab = Lab::new().await;
-    let result = lab.run(START, json!({"content_search_filter": WAVE, "wait": true})).await;
+    let result = lab
+        .run(START, json!({"content_search_filter": WAVE, "wait": true}))
+        .await;
     assert!(result.error.is_none(), "{:?}", result.error);
     let name = result.raw_data["Name"].as_str().unwrap().to_owned();
     assert!(name.starts_with("mailcordon-20260302T"), "{name}");
@@ -179,7 +230,12 @@ async fn a_name_is_made_up_where_none_is_given() {
 async fn the_same_name_runs_again_only_with_the_same_query_and_places() {
     let lab = Lab::new().await;
     ran(&lab, "case", WAVE).await;
-    let again = lab.run(START, json!({"search_names": ["case"], "content_search_filter": WAVE})).await;
+    let again = lab
+        .run(
+            START,
+            json!({"search_names": ["case"], "content_search_filter": WAVE}),
+        )
+        .await;
     assert_eq!(outcome_of(&again, "case"), "started");
     assert_eq!(lab.calls("New-ComplianceSearch"), 1);
     let people = crate::ground::people(&lab);
@@ -197,7 +253,10 @@ async fn an_unknown_search_is_told_in_the_words_that_users_know() {
     let lab = Lab::new().await;
     for (command, text) in [
         (DELETE, "The compliance search object 'x' cannot be found."),
-        (STATUS, "The operation couldn't be performed because 'x' couldn't be found."),
+        (
+            STATUS,
+            "The operation couldn't be performed because 'x' couldn't be found.",
+        ),
     ] {
         let error = lab.run(command, named("x")).await.error.unwrap();
         assert_eq!(error.status_code, 404, "{command}");
@@ -208,11 +267,18 @@ async fn an_unknown_search_is_told_in_the_words_that_users_know() {
 
 #[tokio::test]
 async fn a_session_that_is_not_search_only_is_told_so() {
-    let lab = Lab::with(50, |options| options.settings.compliance = Compliance::Retired).await;
+    let lab = Lab::with(50, |options| {
+        options.settings.compliance = Compliance::Retired
+    })
+    .await;
     let input = json!({"search_names": ["a"], "content_search_filter": WAVE});
     let result = lab.run_as(Credential::User, START, input).await;
     let error = result.error.unwrap();
-    assert_eq!(error.code.as_str(), "search_only_session_required", "{error:?}");
+    assert_eq!(
+        error.code.as_str(),
+        "search_only_session_required",
+        "{error:?}"
+    );
     assert!(error.hint.is_some());
 }
 
@@ -226,5 +292,10 @@ async fn a_hard_delete_goes_to_the_purges_and_says_what_that_means() {
     let result = lab.run(DELETE, input).await;
     assert_eq!(outcome_of(&result, "wave"), "purged");
     assert!(lying_in(&lab, "Purges") > before);
-    assert!(result.warnings.iter().any(|warning| warning.contains("Managed Folder Assistant")));
+    assert!(
+        result
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("Managed Folder Assistant"))
+    );
 }

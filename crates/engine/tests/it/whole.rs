@@ -15,7 +15,8 @@ const QUARANTINE: &str = "list-quarantine-messages";
 async fn listed() -> Lab {
     let lab = Lab::new().await;
     let senders: Vec<String> = (0..35).map(|n| format!("v{n}@attacker.example")).collect();
-    lab.prepare("block-senders", json!({ "senders": senders })).await;
+    lab.prepare("block-senders", json!({ "senders": senders }))
+        .await;
     lab.forget();
     lab
 }
@@ -43,7 +44,12 @@ fn honest(result: &RunResult, whole: usize) {
         assert_eq!(rows, whole, "called whole");
         assert_eq!(result.return_data, ReturnData::Successful);
     } else {
-        assert_ne!(result.return_data, ReturnData::Successful, "{:?}", result.error);
+        assert_ne!(
+            result.return_data,
+            ReturnData::Successful,
+            "{:?}",
+            result.error
+        );
         assert!(result.error.is_some());
     }
 }
@@ -60,7 +66,10 @@ async fn a_cursor_lost_once_is_begun_anew() {
 #[tokio::test]
 async fn a_cursor_lost_again_and_again_is_incomplete() {
     let lab = listed().await;
-    lab.faults(vec![Fault { count: 0, ..Fault::once(FaultKind::LostCursor) }]);
+    lab.faults(vec![Fault {
+        count: 0,
+        ..Fault::once(FaultKind::LostCursor)
+    }]);
     let result = lab.run(LIST, all()).await;
     honest(&result, 35);
     assert_eq!(result.complete, Some(false));
@@ -76,7 +85,11 @@ async fn a_connection_that_dies_in_the_middle_is_incomplete() {
         honest(&result, 35);
         assert_eq!(result.complete, Some(false), "{phase:?}");
         let rows = column(&result.raw_data, "value", "Value").len();
-        assert_eq!(result.return_data, ReturnData::PartiallySuccessful, "{phase:?}: {rows} rows");
+        assert_eq!(
+            result.return_data,
+            ReturnData::PartiallySuccessful,
+            "{phase:?}: {rows} rows"
+        );
     }
 }
 
@@ -92,7 +105,10 @@ async fn a_body_cut_short_is_asked_for_again() {
 #[tokio::test]
 async fn a_next_link_to_a_stranger_is_not_followed() {
     let lab = listed().await;
-    lab.faults(vec![Fault { count: 0, ..Fault::once(FaultKind::StrangerLink) }]);
+    lab.faults(vec![Fault {
+        count: 0,
+        ..Fault::once(FaultKind::StrangerLink)
+    }]);
     let result = lab.run(LIST, all()).await;
     honest(&result, 35);
     assert_eq!(result.complete, Some(false));
@@ -107,7 +123,10 @@ fn lying(lab: &Lab) -> Vec<String> {
 async fn a_quarantine_that_shifts_between_two_pages_is_not_called_whole() {
     for kind in [FaultKind::RowVanishes, FaultKind::RowArrives] {
         let lab = Lab::with(50, |options| options.quarantine = 1300).await;
-        let fault = Fault { count: 1, ..Fault::once(kind) };
+        let fault = Fault {
+            count: 1,
+            ..Fault::once(kind)
+        };
         lab.faults(vec![fault.cmdlet("Get-QuarantineMessage")]);
         let before = lying(&lab);
         let input = json!({"start_received_time": "2026-01-31T10:00:00Z"});
@@ -116,7 +135,10 @@ async fn a_quarantine_that_shifts_between_two_pages_is_not_called_whole() {
         if result.complete == Some(true) {
             // Only what came after the end of the window may be left out of a whole list.
             assert_eq!(kind, FaultKind::RowArrives);
-            assert!(column(&result.raw_data, "Results", "Identity") == before, "not those in it");
+            assert!(
+                column(&result.raw_data, "Results", "Identity") == before,
+                "not those in it"
+            );
             continue;
         }
         let error = result.error.expect("an error");
@@ -138,9 +160,16 @@ async fn a_limit_ends_early_and_says_so() {
 #[tokio::test]
 async fn no_row_is_a_whole_list_of_none() {
     let lab = Lab::new().await;
-    set(&lab, |settings| settings.standing_warning = Some("there is a notice".to_owned()));
+    set(&lab, |settings| {
+        settings.standing_warning = Some("there is a notice".to_owned())
+    });
     let result = lab.run(LIST, json!({"list_type": "file_hashes"})).await;
     assert_eq!(result.complete, Some(true));
     assert_eq!(result.return_data, ReturnData::Successful);
-    assert!(result.warnings.iter().any(|warning| warning.contains("there is a notice")));
+    assert!(
+        result
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("there is a notice"))
+    );
 }

@@ -81,7 +81,8 @@ pub async fn prepare(lab: &Lab, command: &'static str, name: &str) -> Ask {
         }
         "remove-items-from-blocklist" => remove(lab, name).await,
         "list-items-in-blocklist" => {
-            lab.prepare("block-senders", json!({ "senders": senders(25) })).await;
+            lab.prepare("block-senders", json!({ "senders": senders(25) }))
+                .await;
             lab.allow("friend@partner.example").await;
             Ask::new(json!({"list_type": "emails_and_domains"}))
         }
@@ -99,7 +100,9 @@ pub async fn prepare(lab: &Lab, command: &'static str, name: &str) -> Ask {
 }
 
 fn senders(count: usize) -> Vec<String> {
-    (0..count).map(|n| format!("a{n:02}@wave.example")).collect()
+    (0..count)
+        .map(|n| format!("a{n:02}@wave.example"))
+        .collect()
 }
 
 /// A parameter's name, the service's list, good values, and one that is none.
@@ -107,11 +110,18 @@ fn values(command: &str, count: usize) -> (&'static str, &'static str, Vec<Strin
     match command {
         "block-file-hashes" => {
             let hashes = (0..count).map(|n| format!("{n:064x}")).collect();
-            ("file_hashes", "FileHash", hashes, "d41d8cd98f00b204e9800998ecf8427e")
+            (
+                "file_hashes",
+                "FileHash",
+                hashes,
+                "d41d8cd98f00b204e9800998ecf8427e",
+            )
         }
         "block-senders" => ("senders", "Sender", senders(count), "two@@signs.example"),
         _ => {
-            let urls = (0..count).map(|n| format!("u{n:02}.example/login/*")).collect();
+            let urls = (0..count)
+                .map(|n| format!("u{n:02}.example/login/*"))
+                .collect();
             ("entries", "Url", urls, "http://evil.example:8080/a")
         }
     }
@@ -132,7 +142,11 @@ async fn block(lab: &Lab, command: &'static str, name: &str) -> Ask {
     };
     let wishing = |ask: Ask, wish: &Wish| {
         good.iter().fold(ask, |ask, value| {
-            ask.wish(value.as_str(), facts::entry(list, "Block", value), wish.clone())
+            ask.wish(
+                value.as_str(),
+                facts::entry(list, "Block", value),
+                wish.clone(),
+            )
         })
     };
     match name {
@@ -172,13 +186,18 @@ fn readers_only(lab: &Lab) {
 async fn remove(lab: &Lab, name: &str) -> Ask {
     let count = if name == "cancelled" { 45 } else { 3 };
     let good = senders(count);
-    lab.prepare("block-senders", json!({ "senders": good })).await;
+    lab.prepare("block-senders", json!({ "senders": good }))
+        .await;
     let input = |values: &[String]| json!({"entries": values, "list_type": "emails_and_domains"});
     let fact = |value: &str| facts::entry("Sender", "Block", value);
     match name {
         "already" => {
             let never = "never@wave.example".to_owned();
-            Ask::new(input(std::slice::from_ref(&never))).wish(never.as_str(), fact(&never), Wish::Absent)
+            Ask::new(input(std::slice::from_ref(&never))).wish(
+                never.as_str(),
+                fact(&never),
+                Wish::Absent,
+            )
         }
         "malformed" => {
             let all = [good[0].clone(), "two@@signs.example".to_owned()];
@@ -205,7 +224,13 @@ async fn remove(lab: &Lab, name: &str) -> Ask {
 /// Addresses of user mailboxes.
 pub fn users(lab: &Lab, count: usize) -> Vec<String> {
     let state = lab.running.state();
-    let admin = lab.running.description().credentials.basic.username.to_lowercase();
+    let admin = lab
+        .running
+        .description()
+        .credentials
+        .basic
+        .username
+        .to_lowercase();
     let users: Vec<String> = state["mailboxes"]
         .as_array()
         .unwrap()
@@ -221,13 +246,14 @@ pub fn users(lab: &Lab, count: usize) -> Vec<String> {
 
 /// Changes stay invisible for longer than any run waits.
 fn lag(lab: &Lab) {
-    lab.running.change(|settings| settings.lag_ms = 3_600_000).unwrap();
+    lab.running
+        .change(|settings| settings.lag_ms = 3_600_000)
+        .unwrap();
 }
 
 async fn convert(lab: &Lab, name: &str) -> Ask {
     let good = users(lab, if name == "cancelled" { 3 } else { 2 });
-    let input =
-        |boxes: &[String]| json!({"personal_mail_boxes": boxes, "mailbox_type": "shared"});
+    let input = |boxes: &[String]| json!({"personal_mail_boxes": boxes, "mailbox_type": "shared"});
     let wishing = |ask: Ask| {
         good.iter().fold(ask, |ask, user| {
             let shared = Wish::Is("SharedMailbox".to_owned());
@@ -266,11 +292,13 @@ async fn permit(lab: &Lab, name: &str) -> Ask {
     let mut all = good.to_vec();
     match name {
         "revoke" => {
-            lab.prepare("modify-permission-to-mailbox", input(good, "add")).await;
+            lab.prepare("modify-permission-to-mailbox", input(good, "add"))
+                .await;
             return wishing(Ask::new(input(good, "remove")), &Wish::Absent);
         }
         "already" => {
-            lab.prepare("modify-permission-to-mailbox", input(good, "add")).await;
+            lab.prepare("modify-permission-to-mailbox", input(good, "add"))
+                .await;
         }
         "lag" => lag(lab),
         "malformed" => all.push("every*".to_owned()),
@@ -290,7 +318,10 @@ pub fn held(lab: &Lab, count: usize) -> Vec<(String, Vec<String>)> {
         .filter(|row| row["released"] != true)
         .map(|row| {
             let recipients = row["recipients"].as_array().unwrap();
-            (text(&row["identity"]), recipients.iter().map(text).collect())
+            (
+                text(&row["identity"]),
+                recipients.iter().map(text).collect(),
+            )
         })
         .take(count)
         .collect();
@@ -311,7 +342,11 @@ async fn release(lab: &Lab, name: &str) -> Ask {
     let nowhere = "a398d022-d435-4df4-8322-905089933837\\4c8b1eb4-4f1e-4ccf-8372-a2a784a67245";
     match name {
         "already" => {
-            lab.prepare("release-quarantine-messages", json!({ "message_identities": ids })).await;
+            lab.prepare(
+                "release-quarantine-messages",
+                json!({ "message_identities": ids }),
+            )
+            .await;
         }
         "lag" => lag(lab),
         "no recipient" => {
@@ -320,13 +355,19 @@ async fn release(lab: &Lab, name: &str) -> Ask {
             })));
         }
         "malformed" | "refused" => {
-            let bad = if name == "malformed" { "no-identity" } else { nowhere };
+            let bad = if name == "malformed" {
+                "no-identity"
+            } else {
+                nowhere
+            };
             return wishing(Ask::new(json!({
                 "message_identities": [ids[0], bad, ids[1]], "all_or_nothing": false,
             })));
         }
         "held back" => {
-            return wishing(Ask::new(json!({ "message_identities": [ids[0], nowhere, ids[1]] })));
+            return wishing(Ask::new(
+                json!({ "message_identities": [ids[0], nowhere, ids[1]] }),
+            ));
         }
         _ => {}
     }

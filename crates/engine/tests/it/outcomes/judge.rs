@@ -30,7 +30,10 @@ impl Outcomes {
 
 /// Judges a run.
 pub fn judge(seen: &Seen) -> Verdict {
-    let mut verdict = Verdict { proved: BTreeSet::new(), lies: Vec::new() };
+    let mut verdict = Verdict {
+        proved: BTreeSet::new(),
+        lies: Vec::new(),
+    };
     for item in &seen.result.items {
         match lie(seen, item) {
             Some(lie) => verdict.lies.push(format!(
@@ -45,12 +48,16 @@ pub fn judge(seen: &Seen) -> Verdict {
         }
         let why = item.outcome.is_success() == (item.kind.is_none() && item.code.is_none());
         if !why {
-            verdict.lies.push(format!("`{}` gives no reason, or one too many", item.input));
+            verdict
+                .lies
+                .push(format!("`{}` gives no reason, or one too many", item.input));
         }
     }
     if seen.result.items.is_empty() {
         match rows(seen) {
-            Ok(0) => verdict.lies.push(format!("nothing came of it: {:?}", seen.result.error)),
+            Ok(0) => verdict
+                .lies
+                .push(format!("nothing came of it: {:?}", seen.result.error)),
             Ok(_) => {
                 verdict.proved.insert(Outcomes(Outcome::Found.as_str()));
             }
@@ -82,19 +89,24 @@ fn lie(seen: &Seen, item: &ItemView) -> Option<String> {
     let sent = || {
         let needle = item.input.trim().to_lowercase();
         seen.log.iter().any(|entry| {
-            entry.changes && format!("{:?}", entry.parameters).to_lowercase().contains(&needle)
+            entry.changes
+                && format!("{:?}", entry.parameters)
+                    .to_lowercase()
+                    .contains(&needle)
         })
     };
     match item.outcome {
         Outcome::Invalid => sent().then(|| "it was sent".to_owned()),
-        Outcome::Rejected | Outcome::Skipped | Outcome::NotAttempted => {
-            moved().or_else(|| (item.outcome == Outcome::Skipped && sent()).then(|| "it was sent".to_owned()))
-        }
+        Outcome::Rejected | Outcome::Skipped | Outcome::NotAttempted => moved().or_else(|| {
+            (item.outcome == Outcome::Skipped && sent()).then(|| "it was sent".to_owned())
+        }),
         Outcome::AlreadySo => {
             if wishes.is_empty() {
                 return Some("nothing was wished of it".to_owned());
             }
-            failing(&seen.after).map(|fact| format!("{fact} is not so")).or_else(moved)
+            failing(&seen.after)
+                .map(|fact| format!("{fact} is not so"))
+                .or_else(moved)
         }
         Outcome::Found => match seen.wishes.get(&item.input) {
             None => Some("nothing was wished of it".to_owned()),
@@ -105,9 +117,9 @@ fn lie(seen: &Seen, item: &ItemView) -> Option<String> {
             // Hits left in one mailbox are an item of their own beside that of their search.
             let about = item.input.split(": ").next().unwrap_or_default();
             let wishes = seen.wishes.get(about).unwrap_or(wishes);
-            let made = wishes.iter().all(|(fact, wish)| {
-                holds(seen.after.get(fact), seen.before.get(fact), wish)
-            });
+            let made = wishes
+                .iter()
+                .all(|(fact, wish)| holds(seen.after.get(fact), seen.before.get(fact), wish));
             (wishes.is_empty() || !made).then(|| "the service has not accepted it".to_owned())
         }
         Outcome::Added
@@ -125,7 +137,9 @@ fn lie(seen: &Seen, item: &ItemView) -> Option<String> {
             if let Some(fact) = failing(&seen.after) {
                 return Some(format!("{fact} is not so"));
             }
-            let same = wishes.iter().all(|(fact, _)| seen.before.get(fact) == seen.after.get(fact));
+            let same = wishes
+                .iter()
+                .all(|(fact, _)| seen.before.get(fact) == seen.after.get(fact));
             same.then(|| "it was so before".to_owned())
         }
     }
@@ -150,9 +164,13 @@ fn holds(now: Option<&String>, before: Option<&String>, wish: &Wish) -> bool {
 
 /// An unknown outcome stands only where reading back failed too.
 fn readable(seen: &Seen) -> Option<String> {
-    let wire = |entry: &&sandbox::journal::Entry| ["exchange", "compliance"].contains(&entry.endpoint);
+    let wire =
+        |entry: &&sandbox::journal::Entry| ["exchange", "compliance"].contains(&entry.endpoint);
     let calls: Vec<_> = seen.log.iter().filter(wire).collect();
-    let Some(lost) = calls.iter().position(|entry| entry.changes && entry.fault.is_some()) else {
+    let Some(lost) = calls
+        .iter()
+        .position(|entry| entry.changes && entry.fault.is_some())
+    else {
         return Some("no answer was lost, and it could be read".to_owned());
     };
     calls
@@ -164,8 +182,12 @@ fn readable(seen: &Seen) -> Option<String> {
 
 /// Changes of the tenant that no item wished for.
 fn unasked(seen: &Seen) -> Vec<String> {
-    let asked: BTreeSet<&str> =
-        seen.wishes.values().flatten().map(|(fact, _)| fact.as_str()).collect();
+    let asked: BTreeSet<&str> = seen
+        .wishes
+        .values()
+        .flatten()
+        .map(|(fact, _)| fact.as_str())
+        .collect();
     // Purged mail moves, released mail arrives.
     let mail = ["delete-search-result-emails", "release-quarantine-messages"];
     let mail = mail.contains(&seen.command);
@@ -180,7 +202,11 @@ fn unasked(seen: &Seen) -> Vec<String> {
 fn twice(seen: &Seen) -> Vec<String> {
     let mut done = BTreeSet::new();
     let mut lies = Vec::new();
-    for entry in seen.log.iter().filter(|entry| entry.changes && entry.executed && !entry.refused) {
+    for entry in seen
+        .log
+        .iter()
+        .filter(|entry| entry.changes && entry.executed && !entry.refused)
+    {
         let change = format!("{:?} {:?}", entry.call, entry.parameters);
         if !done.insert(change.clone()) {
             lies.push(format!("{change} happened twice"));
@@ -197,12 +223,17 @@ fn rows(seen: &Seen) -> Result<usize, String> {
     }
     let given = |root: &str, field: &str| -> BTreeSet<String> {
         let rows = result.raw_data[root].as_array().into_iter().flatten();
-        rows.filter_map(|row| row[field].as_str()).map(str::to_owned).collect()
+        rows.filter_map(|row| row[field].as_str())
+            .map(str::to_owned)
+            .collect()
     };
     let (given, there): (BTreeSet<String>, BTreeSet<String>) = match seen.command {
         "list-items-in-blocklist" => {
             let prefix = "list/Sender/Block/";
-            let there = seen.before.keys().filter_map(|key| key.strip_prefix(prefix));
+            let there = seen
+                .before
+                .keys()
+                .filter_map(|key| key.strip_prefix(prefix));
             (given("value", "Value"), there.map(str::to_owned).collect())
         }
         "list-quarantine-messages" => {
@@ -224,6 +255,9 @@ fn rows(seen: &Seen) -> Result<usize, String> {
     } else {
         let missing: Vec<_> = there.difference(&given).take(3).collect();
         let more: Vec<_> = given.difference(&there).take(3).collect();
-        Err(format!("{} rows, not those of the tenant: missing {missing:?}, too many {more:?}", result.rows))
+        Err(format!(
+            "{} rows, not those of the tenant: missing {missing:?}, too many {more:?}",
+            result.rows
+        ))
     }
 }

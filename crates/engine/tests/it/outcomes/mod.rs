@@ -56,11 +56,18 @@ pub struct Ask {
 
 impl Ask {
     pub fn new(input: Value) -> Self {
-        Self { input, wishes: BTreeMap::new(), turn: Turn::Plain }
+        Self {
+            input,
+            wishes: BTreeMap::new(),
+            turn: Turn::Plain,
+        }
     }
 
     pub fn wish(mut self, item: impl Into<String>, fact: impl Into<String>, wish: Wish) -> Self {
-        self.wishes.entry(item.into()).or_default().push((fact.into(), wish));
+        self.wishes
+            .entry(item.into())
+            .or_default()
+            .push((fact.into(), wish));
         self
     }
 
@@ -101,10 +108,16 @@ async fn prepare(lab: &Lab, command: &'static str, name: &str) -> Ask {
 pub fn lost() -> Vec<Fault> {
     let fault = |effect, phase, count| Fault {
         count,
-        matches: Match { effect: Some(effect), ..Match::default() },
+        matches: Match {
+            effect: Some(effect),
+            ..Match::default()
+        },
         ..Fault::once(FaultKind::Reset).phase(phase)
     };
-    vec![fault(Effect::Write, Phase::After, 1), fault(Effect::Read, Phase::Before, 0)]
+    vec![
+        fault(Effect::Write, Phase::After, 1),
+        fault(Effect::Read, Phase::Before, 0),
+    ]
 }
 
 async fn make(command: &'static str, name: &'static str, who: Credential) -> Seen {
@@ -150,16 +163,23 @@ pub struct Refusal {
 
 async fn refusals() -> Vec<Refusal> {
     let mut all = Vec::new();
-    for (mode, word) in [(Compliance::Retired, "default"), (Compliance::SearchOnly, "search-only")] {
+    for (mode, word) in [
+        (Compliance::Retired, "default"),
+        (Compliance::SearchOnly, "search-only"),
+    ] {
         for command in search::COMMANDS {
             for credential in Credential::ALL {
                 let lab = Lab::new().await;
                 search::ready(&lab, "wave").await;
                 lab.forget();
-                lab.running.change(|settings| settings.compliance = mode).unwrap();
+                lab.running
+                    .change(|settings| settings.compliance = mode)
+                    .unwrap();
                 lab.running.clear_log();
                 let before = lab.facts();
-                let result = lab.run_as(credential, command, search::plain(command)).await;
+                let result = lab
+                    .run_as(credential, command, search::plain(command))
+                    .await;
                 let refused = result.return_data == ReturnData::Failed;
                 let error = result.error.as_ref().filter(|_| refused);
                 if refused {
@@ -195,7 +215,9 @@ fn required() -> BTreeSet<(String, String, Credential)> {
 
 async fn cells() -> (Cells, Vec<String>) {
     let runs = scenarios().into_iter().flat_map(|(command, name)| {
-        Credential::ALL.into_iter().map(move |who| (command, name, who))
+        Credential::ALL
+            .into_iter()
+            .map(move |who| (command, name, who))
     });
     let mut made = stream::iter(runs)
         .map(|(command, name, who)| async move { (name, who, make(command, name, who).await) })
@@ -204,7 +226,10 @@ async fn cells() -> (Cells, Vec<String>) {
     while let Some((name, who, seen)) = made.next().await {
         let verdict = judge::judge(&seen);
         lies.extend(
-            verdict.lies.iter().map(|lie| format!("{} / {name} / {}: {lie}", seen.command, who.as_str())),
+            verdict
+                .lies
+                .iter()
+                .map(|lie| format!("{} / {name} / {}: {lie}", seen.command, who.as_str())),
         );
         for outcome in verdict.proved {
             let cell = (seen.command.to_owned(), outcome.as_str().to_owned(), who);
@@ -220,10 +245,19 @@ async fn every_outcome_of_every_command_is_proved_for_each_credential() {
     let refusals = Box::pin(refusals()).await;
     page::write(&cells, &refusals);
     assert!(lies.is_empty(), "{} lies:\n{}", lies.len(), lies.join("\n"));
-    let missing: Vec<_> = required().into_iter().filter(|cell| !cells.contains_key(cell)).collect();
+    let missing: Vec<_> = required()
+        .into_iter()
+        .filter(|cell| !cells.contains_key(cell))
+        .collect();
     assert!(missing.is_empty(), "cells without a proof: {missing:#?}");
-    let undeclared: Vec<_> = cells.keys().filter(|cell| !required().contains(*cell)).collect();
-    assert!(undeclared.is_empty(), "outcomes that no definition names: {undeclared:#?}");
+    let undeclared: Vec<_> = cells
+        .keys()
+        .filter(|cell| !required().contains(*cell))
+        .collect();
+    assert!(
+        undeclared.is_empty(),
+        "outcomes that no definition names: {undeclared:#?}"
+    );
     page::compare();
 }
 
@@ -247,9 +281,16 @@ async fn compliance_as_it_is_now_refuses_with_the_exact_code_and_a_hint() {
 
 #[test]
 fn a_command_without_a_scenario_is_found() {
-    let known: BTreeSet<&str> = scenarios().into_iter().map(|(command, _)| command).collect();
+    let known: BTreeSet<&str> = scenarios()
+        .into_iter()
+        .map(|(command, _)| command)
+        .collect();
     for definition in commands::catalog::all() {
-        assert!(known.contains(definition.meta.id), "{} has no scenario", definition.meta.id);
+        assert!(
+            known.contains(definition.meta.id),
+            "{} has no scenario",
+            definition.meta.id
+        );
     }
     let compliance: Vec<&str> = commands::catalog::all()
         .iter()
@@ -275,7 +316,10 @@ async fn the_judge_finds_planted_lies() {
     ] {
         seen.result.items[0].outcome = outcome;
         let lies = judge::judge(&seen).lies;
-        assert!(lies.iter().any(|found| found.contains(lie)), "{outcome:?}: {lies:?}");
+        assert!(
+            lies.iter().any(|found| found.contains(lie)),
+            "{outcome:?}: {lies:?}"
+        );
         seen.result.items = items.clone();
     }
     // Said to be added, and is not there.
@@ -284,7 +328,13 @@ async fn the_judge_finds_planted_lies() {
     assert!(!judge::judge(&seen).lies.is_empty());
     // Changed, and nobody asked for it.
     let mut seen = make("block-senders", "fresh", Credential::App).await;
-    seen.after.insert("list/Sender/Block/other.example".to_owned(), "never".to_owned());
+    seen.after.insert(
+        "list/Sender/Block/other.example".to_owned(),
+        "never".to_owned(),
+    );
     let lies = judge::judge(&seen).lies;
-    assert!(lies.iter().any(|lie| lie.contains("nobody asked")), "{lies:?}");
+    assert!(
+        lies.iter().any(|lie| lie.contains("nobody asked")),
+        "{lies:?}"
+    );
 }

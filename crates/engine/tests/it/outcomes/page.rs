@@ -41,7 +41,9 @@ fn page(cells: &Cells, refusals: &[Refusal]) -> String {
     let mut rows: BTreeMap<(&str, &str), BTreeMap<Credential, String>> = BTreeMap::new();
     for ((command, outcome, credential), scenarios) in cells {
         let names: Vec<&str> = scenarios.iter().copied().collect();
-        rows.entry((command, outcome)).or_default().insert(*credential, names.join(", "));
+        rows.entry((command, outcome))
+            .or_default()
+            .insert(*credential, names.join(", "));
     }
     for ((command, outcome), cells) in rows {
         let cell = |who| cells.get(&who).map_or("**missing**", String::as_str);

@@ -62,7 +62,9 @@ pub fn plain(command: &str) -> Value {
 }
 
 fn slow(lab: &Lab) {
-    lab.running.change(|settings| settings.pace_percent = 100_000).unwrap();
+    lab.running
+        .change(|settings| settings.pace_percent = 100_000)
+        .unwrap();
 }
 
 /// A name that no search can have.
@@ -86,12 +88,15 @@ async fn start(lab: &Lab, name: &str) -> Ask {
     let names = ["one", "two"];
     let mut input = json!({"search_names": names, "content_search_filter": QUERY});
     let wishing = |ask: Ask, wish: &Wish| {
-        names.iter().fold(ask, |ask, name| ask.wish(*name, facts::search(name), wish.clone()))
+        names.iter().fold(ask, |ask, name| {
+            ask.wish(*name, facts::search(name), wish.clone())
+        })
     };
     match name {
         "running" => {
             slow(lab);
-            lab.prepare("start-compliance-content-search", input.clone()).await;
+            lab.prepare("start-compliance-content-search", input.clone())
+                .await;
             return wishing(Ask::new(input), &Wish::Present);
         }
         "slow" => {
@@ -114,7 +119,10 @@ async fn start(lab: &Lab, name: &str) -> Ask {
 
 /// Nothing can be read any more.
 fn unreadable(lab: &Lab) {
-    lab.faults(vec![Fault { count: 0, ..Fault::once(FaultKind::Reset) }]);
+    lab.faults(vec![Fault {
+        count: 0,
+        ..Fault::once(FaultKind::Reset)
+    }]);
 }
 
 async fn status(lab: &Lab, name: &str) -> Ask {
@@ -158,7 +166,12 @@ async fn delete(lab: &Lab, name: &str) -> Ask {
         "already" => {
             let input = plain("delete-search-result-emails");
             let first = lab.run("delete-search-result-emails", input).await;
-            assert!(first.items.iter().any(|item| item.outcome == commands::Outcome::Purged));
+            assert!(
+                first
+                    .items
+                    .iter()
+                    .any(|item| item.outcome == commands::Outcome::Purged)
+            );
         }
         "slow" => slow(lab),
         "malformed" => names.push(bad()),
