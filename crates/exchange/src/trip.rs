@@ -185,7 +185,15 @@ impl Exchange {
                         .wire
                         .token_after_refusal(trip.service, &bearer.token, claims.as_deref())
                         .await
-                        .map_err(not_sent)?;
+                        .map_err(|failure| {
+                            if tries.repeated {
+                                // The send before the refused one may have taken effect.
+                                let failure = failure.happened(Happened::MaybeSent);
+                                CallError::MaybeSent(Box::new(failure))
+                            } else {
+                                not_sent(failure)
+                            }
+                        })?;
                 }
             }
         }

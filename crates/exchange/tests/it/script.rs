@@ -101,6 +101,8 @@ pub struct Script {
     plays: Mutex<VecDeque<Play>>,
     pub sent: Mutex<Vec<Request>>,
     pub tokens: Mutex<Vec<Option<String>>>,
+    /// No other token is to be had.
+    pub no_other: bool,
 }
 
 impl Script {
@@ -113,6 +115,7 @@ impl Script {
             plays: Mutex::new(plays.into()),
             sent: Mutex::default(),
             tokens: Mutex::default(),
+            no_other: false,
         }
     }
 
@@ -233,6 +236,13 @@ impl Wire for Script {
     ) -> Result<Bearer, Failure> {
         assert_eq!(refused.expose(), "first");
         self.tokens.lock().unwrap().push(claims.map(str::to_owned));
+        if self.no_other {
+            return Err(Failure::new(
+                ErrorKind::AuthenticationFailed,
+                code::TOKEN_REFUSED,
+                "no other token",
+            ));
+        }
         Ok(Bearer {
             token: Secret::new("second"),
             caller: self.caller.clone(),

@@ -94,6 +94,22 @@ async fn a_401_gets_a_new_token_once_with_the_claims_it_asks_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_another_token_an_earlier_send_is_not_denied() {
+    let html = || status(503, "<html>busy</html>");
+    for (plays, happened) in [
+        (vec![status(401, "")], Happened::NotSent),
+        (vec![html(), status(401, "")], Happened::MaybeSent),
+    ] {
+        let mut script = Script::new(plays);
+        script.no_other = true;
+        let (client, _) = script.client();
+        let error = client.call(&set()).await.unwrap_err();
+        let failure = error.failure();
+        assert_eq!((error.happened(), failure.happened), (happened, happened));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_read_survives_a_dead_connection_and_a_change_is_not_sent_again() {
     let (sent, result, _) = sends(
         &read(),
