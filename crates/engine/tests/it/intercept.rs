@@ -12,7 +12,7 @@ use crate::ground::{people, quarantined};
 /// The certificates last a day from now, by the machine's clock.
 async fn intercepting() -> Lab {
     Lab::on(Arc::new(kernel::SystemClock::default()), |options| {
-        options.intercept = true
+        options.intercept = true;
     })
     .await
 }

@@ -268,7 +268,7 @@ async fn an_unknown_search_is_told_in_the_words_that_users_know() {
 #[tokio::test]
 async fn a_session_that_is_not_search_only_is_told_so() {
     let lab = Lab::with(50, |options| {
-        options.settings.compliance = Compliance::Retired
+        options.settings.compliance = Compliance::Retired;
     })
     .await;
     let input = json!({"search_names": ["a"], "content_search_filter": WAVE});

@@ -161,7 +161,7 @@ async fn a_limit_ends_early_and_says_so() {
 async fn no_row_is_a_whole_list_of_none() {
     let lab = Lab::new().await;
     set(&lab, |settings| {
-        settings.standing_warning = Some("there is a notice".to_owned())
+        settings.standing_warning = Some("there is a notice".to_owned());
     });
     let result = lab.run(LIST, json!({"list_type": "file_hashes"})).await;
     assert_eq!(result.complete, Some(true));
