@@ -51,22 +51,22 @@ impl ContentSearch for Nothing {
     async fn find(&self, _: &str) -> Result<Option<Search>, Failure> {
         Err(never())
     }
-    async fn create(&self, _: &NewSearch) -> Result<(), Failure> {
+    async fn create(&self, _: &NewSearch) -> Result<Vec<String>, Failure> {
         Err(never())
     }
-    async fn run(&self, _: &str) -> Result<(), Failure> {
+    async fn run(&self, _: &str) -> Result<Vec<String>, Failure> {
         Err(never())
     }
-    async fn make_preview(&self, _: &str) -> Result<(), Failure> {
+    async fn make_preview(&self, _: &str) -> Result<Vec<String>, Failure> {
         Err(never())
     }
-    async fn make_purge(&self, _: &str, _: DeleteType) -> Result<(), Failure> {
+    async fn make_purge(&self, _: &str, _: DeleteType) -> Result<Vec<String>, Failure> {
         Err(never())
     }
     async fn action(&self, _: &str, _: ActionKind) -> Result<Option<Action>, Failure> {
         Err(never())
     }
-    async fn remove_action(&self, _: &str, _: ActionKind) -> Result<(), Failure> {
+    async fn remove_action(&self, _: &str, _: ActionKind) -> Result<Vec<String>, Failure> {
         Err(never())
     }
 }
