@@ -166,7 +166,7 @@ fn hash(dice: &dyn Random) -> String {
 }
 
 async fn list_entries(world: &World, dice: &dyn Random) -> Scenario {
-    let count = 25 + dice.below(30);
+    let count = 60 + dice.below(60);
     let senders: Vec<String> = (0..count)
         .map(|n| format!("a{n}-{:x}@wave.example", dice.below(1 << 30)))
         .collect();

@@ -117,7 +117,8 @@ fn client(running: &Running, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -
     // The deadlines of the network are not on the fast clock.
     options.read_timeout = Duration::from_secs(2);
     options.change_timeout = Duration::from_secs(2);
-    options.page_size = 10;
+    // Lists have several pages; the answer to a change, of at most 20 rows, has one.
+    options.page_size = 25;
     options.max_page_bytes = 4 << 20;
     let wire: Arc<dyn exchange::Wire> = Arc::new(exchange::CloudWire::new(Arc::clone(&cloud)));
     let cmdlets: Arc<dyn Cmdlets> = Arc::new(Exchange::new(wire, options));
