@@ -320,7 +320,7 @@ async fn what_still_runs_at_the_time_limit_is_pending() {
     assert_eq!(result.exit_status(), 3);
     let took = begin.elapsed();
     assert!(
-        took >= Duration::from_secs(60) && took < Duration::from_secs(66),
+        took >= Duration::from_mins(1) && took < Duration::from_secs(66),
         "{took:?}"
     );
     assert!((12..=14).contains(&command.asked.load(SeqCst)));
