@@ -234,7 +234,8 @@ impl RunResult {
         }
     }
 
-    /// A run that ended before it had items or rows, for instance because there is no sign-in.
+    /// A run that ended before it had items or rows: its input was refused as a whole, or there is
+    /// no sign-in.
     pub fn failed(
         id: RunId,
         request: &RunRequest,

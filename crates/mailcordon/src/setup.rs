@@ -10,6 +10,10 @@ use commands::{
 use exchange::Exchange;
 use kernel::{Clock, Failure, Random, Secret, SystemClock, SystemRandom};
 
+use tracing_subscriber::{
+    filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
 use crate::{
     config::{Auth, Config, Environment, Reader},
     terminal,
@@ -128,11 +132,10 @@ pub fn log(explicit: Option<&str>) {
     let Some(filter) = named.filter(|filter| !filter.is_empty()) else {
         return;
     };
-    match tracing_subscriber::EnvFilter::try_new(&filter) {
-        Ok(filter) => tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .with_ansi(false)
+    match filter.parse::<Targets>() {
+        Ok(targets) => tracing_subscriber::registry()
+            .with(targets)
+            .with(fmt::layer().with_writer(std::io::stderr).with_ansi(false))
             .init(),
         Err(error) => terminal::warning(&format!("the log filter was not understood: {error}")),
     }

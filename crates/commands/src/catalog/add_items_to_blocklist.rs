@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Applied, Change, Definition, Meta, Outcome, Plan, Planned, Session, Settled, Step, Tenant, Verdict,
+    Applied, Change, Definition, Meta, Outcome, Plan, Planned, Session, Settled, Step, Tenant,
+    Verdict,
     blocklist::{ListType, add::Block},
     values::{Date, Values},
 };

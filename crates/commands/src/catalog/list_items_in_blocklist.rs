@@ -72,11 +72,7 @@ impl Read for ListItemsInBlocklist {
     };
     const COLUMNS: &'static [&'static str] = &["Value", "Action", "Ends", "Note", "Changed", "By"];
 
-    async fn read(
-        input: &Input,
-        tenant: &Tenant,
-        rows: &mut dyn Rows,
-    ) -> Result<ReadEnd, Failure> {
+    async fn read(input: &Input, tenant: &Tenant, rows: &mut dyn Rows) -> Result<ReadEnd, Failure> {
         let entry = match &input.entry {
             None => None,
             Some(text) => {
@@ -100,7 +96,10 @@ impl Read for ListItemsInBlocklist {
         let mut seen = Seen::default();
         let mut identities = Vec::new();
         let mut values = Vec::new();
-        let mut end = ReadEnd { complete: true, ..ReadEnd::default() };
+        let mut end = ReadEnd {
+            complete: true,
+            ..ReadEnd::default()
+        };
         let mut count = 0;
         'pages: loop {
             let page = match pages.next().await {
@@ -122,8 +121,7 @@ impl Read for ListItemsInBlocklist {
             for row in &page.rows {
                 let listed = ListEntry(row);
                 let value = listed.value().unwrap_or_default();
-                if !input.list_type.holds(value)
-                    || !seen.first(listed.identity().unwrap_or(value))
+                if !input.list_type.holds(value) || !seen.first(listed.identity().unwrap_or(value))
                 {
                     continue;
                 }
@@ -149,7 +147,10 @@ impl Read for ListItemsInBlocklist {
         let mut key_fields = Map::new();
         key_fields.insert("identities".to_owned(), Value::Array(identities));
         key_fields.insert("values".to_owned(), Value::Array(values));
-        end.summary = Summary { table: Table::new("Entries of the list", &[]), key_fields };
+        end.summary = Summary {
+            table: Table::new("Entries of the list", &[]),
+            key_fields,
+        };
         Ok(end)
     }
 }
@@ -228,7 +229,10 @@ fn context(entry: ListEntry<'_>) -> Map<String, Value> {
     out.insert("value".to_owned(), json!(entry.value()));
     out.insert("action".to_owned(), json!(entry.action()));
     out.insert("identity".to_owned(), json!(entry.identity()));
-    out.insert("expiration_date".to_owned(), json!(entry.expiration().map(crate::dates::show)));
+    out.insert(
+        "expiration_date".to_owned(),
+        json!(entry.expiration().map(crate::dates::show)),
+    );
     out.insert("note".to_owned(), json!(entry.notes()));
     out.insert("modified_by".to_owned(), json!(entry.modified_by()));
     out

@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step, Tenant,
-    Verdict,
-    mailbox::stops_all,
+    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
+    Tenant, Verdict,
     blocklist::unchanged,
+    mailbox::stops_all,
     quarantine::{Message, look_up},
     values::{Good, Values},
 };
@@ -117,8 +117,11 @@ impl Change for ReleaseQuarantineMessages {
         }
         let wanted: Option<Vec<String>> = (!not_given(&input.recipients_to_release))
             .then(|| named.good.into_iter().map(|good| good.value).collect());
-        let open: Vec<Good<String>> =
-            sorted.good.into_iter().filter(|good| settled.item(&good.key).is_none()).collect();
+        let open: Vec<Good<String>> = sorted
+            .good
+            .into_iter()
+            .filter(|good| settled.item(&good.key).is_none())
+            .collect();
         let mut looked = stream::iter(open)
             .map(|good| async move {
                 let found = look_up(tenant, &good.value).await;
@@ -139,24 +142,36 @@ impl Change for ReleaseQuarantineMessages {
                         break;
                     } else {
                         let failure = failure.happened(Happened::NotSent);
-                        bad.push(Item::failed(good.key, good.input, Outcome::NotAttempted, failure));
+                        bad.push(Item::failed(
+                            good.key,
+                            good.input,
+                            Outcome::NotAttempted,
+                            failure,
+                        ));
                     }
                 }
             }
         }
         drop(looked);
-        let held_by = bad.first().filter(|_| first && input.all_or_nothing).cloned();
+        let held_by = bad
+            .first()
+            .filter(|_| first && input.all_or_nothing)
+            .cloned();
         if first {
             plan.settled.append(&mut bad);
             plan.settled.append(&mut named.invalid);
         } else {
-            plan.settled.extend(bad.into_iter().filter(|item| item.outcome != Outcome::Invalid));
+            plan.settled.extend(
+                bad.into_iter()
+                    .filter(|item| item.outcome != Outcome::Invalid),
+            );
         }
         if let Some(failure) = stop {
             return Ok(plan.cut_short(failure));
         }
         if let Some(culprit) = held_by {
-            plan.settled.extend(found.iter().map(|(good, _)| held_back(good, &culprit)));
+            plan.settled
+                .extend(found.iter().map(|(good, _)| held_back(good, &culprit)));
             return Ok(plan);
         }
         for (good, row) in &found {
@@ -180,7 +195,11 @@ impl Change for ReleaseQuarantineMessages {
                 None => Applied::ask_all(step),
                 Some(failure) => {
                     let again = open.iter().map(|item| item.key.clone()).collect();
-                    Applied { again, failure: Some(failure), ..Applied::default() }
+                    Applied {
+                        again,
+                        failure: Some(failure),
+                        ..Applied::default()
+                    }
                 }
             },
             Err(error) => {
@@ -192,7 +211,11 @@ impl Change for ReleaseQuarantineMessages {
                 }
                 // The next look sees what became of the message before anything is sent again.
                 let again = open.iter().map(|item| item.key.clone()).collect();
-                Applied { again, failure: Some(failure), ..Applied::default() }
+                Applied {
+                    again,
+                    failure: Some(failure),
+                    ..Applied::default()
+                }
             }
         }
     }
@@ -247,7 +270,10 @@ impl Input {
         let (key, input) = (good.key.as_str(), good.input.as_str());
         let shown = escape::clipped(input, 120);
         let on_it = |recipient: &String| {
-            message.recipients.iter().any(|own| own.eq_ignore_ascii_case(recipient))
+            message
+                .recipients
+                .iter()
+                .any(|own| own.eq_ignore_ascii_case(recipient))
         };
         let (targets, left_out): (Option<Vec<String>>, Vec<String>) = match wanted {
             None => (None, Vec::new()),
@@ -275,7 +301,11 @@ impl Input {
                 released(key, input, &action, &message, row)
             } else {
                 let message = "had been released already";
-                described(Item::success(key, input, Outcome::AlreadySo, message), &action, row)
+                described(
+                    Item::success(key, input, Outcome::AlreadySo, message),
+                    &action,
+                    row,
+                )
             };
             if tried && action.allow_sender {
                 item = item.warn(format!(
@@ -299,8 +329,12 @@ impl Input {
             ));
         }
         // Those who have it already are not asked for again.
-        let missing =
-            |all: &Vec<String>| all.iter().filter(|one| !message.has(one)).cloned().collect();
+        let missing = |all: &Vec<String>| {
+            all.iter()
+                .filter(|one| !message.has(one))
+                .cloned()
+                .collect()
+        };
         let to: Option<Vec<String>> = action.recipients.as_ref().map(missing);
         let whom = to.as_ref().map_or_else(
             || "all original recipients".to_owned(),
@@ -328,7 +362,10 @@ fn unsendable(
     let targets = targets?;
     let (outcome, failure) = if message.is_file() {
         let text = "a file can be released to all only, not to named recipients";
-        (Outcome::Invalid, Failure::invalid(code::NOT_A_RECIPIENT, text))
+        (
+            Outcome::Invalid,
+            Failure::invalid(code::NOT_A_RECIPIENT, text),
+        )
     } else if targets.is_empty() {
         let text = "none of the named recipients is an original recipient of it";
         let failure = Failure::invalid(code::NOT_A_RECIPIENT, text).arg("recipients", left_out);
@@ -351,7 +388,10 @@ fn identity(text: &str) -> Result<(String, String, Option<String>), Failure> {
 }
 
 /// A recipient is only ever compared with those of the messages, so any text will do.
-#[expect(clippy::unnecessary_wraps, reason = "lists take a function that may refuse")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "lists take a function that may refuse"
+)]
 fn recipient(text: &str) -> Result<(String, String, Option<String>), Failure> {
     Ok((text.to_lowercase(), text.to_owned(), None))
 }
@@ -389,14 +429,18 @@ fn may_be_the_switch(error: &CallError) -> bool {
 fn sender_refused(settled: &Settled, key: &str) -> bool {
     settled.attempts(key).any(|attempt| {
         let with_switch = attempt.step.action.get("allow_sender") == Some(&json!(true));
-        with_switch && attempt.failure.as_ref().is_some_and(|failure| match failure.happened {
-            Happened::Refused => failure.kind != ErrorKind::Throttled,
-            // The service may have released it before it stumbled over the sender.
-            _ if failure.code == code::SENDER_NOT_ALLOWED => true,
-            // A server error that is an answer; a lost answer says nothing about the switch.
-            Happened::MaybeSent => failure.code == code::SERVICE_ERROR,
-            Happened::NotSent | Happened::Unreadable => false,
-        })
+        with_switch
+            && attempt
+                .failure
+                .as_ref()
+                .is_some_and(|failure| match failure.happened {
+                    Happened::Refused => failure.kind != ErrorKind::Throttled,
+                    // The service may have released it before it stumbled over the sender.
+                    _ if failure.code == code::SENDER_NOT_ALLOWED => true,
+                    // A server error that is an answer; a lost answer says nothing about the switch.
+                    Happened::MaybeSent => failure.code == code::SERVICE_ERROR,
+                    Happened::NotSent | Happened::Unreadable => false,
+                })
     })
 }
 
@@ -415,12 +459,20 @@ fn not_there(good: &Good<String>, settled: &Settled) -> Item {
     let failure = Failure::new(
         ErrorKind::NotFound,
         code::NOT_IN_QUARANTINE,
-        format!("message `{}` is not in quarantine", escape::clipped(&good.input, 120)),
+        format!(
+            "message `{}` is not in quarantine",
+            escape::clipped(&good.input, 120)
+        ),
     )
     .status(404)
     .happened(Happened::Refused)
     .hint("list the quarantine again: it may have expired or been deleted");
-    Item::failed(good.key.as_str(), good.input.as_str(), Outcome::Rejected, failure)
+    Item::failed(
+        good.key.as_str(),
+        good.input.as_str(),
+        Outcome::Rejected,
+        failure,
+    )
 }
 
 fn held_back(good: &Good<String>, culprit: &Item) -> Item {
@@ -433,7 +485,12 @@ fn held_back(good: &Good<String>, culprit: &Item) -> Item {
     )
     .arg("held_back_by", culprit.input.as_str())
     .hint("mend or leave out the item that is named, or release the others with `--each` (`all_or_nothing` off)");
-    Item::failed(good.key.as_str(), good.input.as_str(), Outcome::NotAttempted, failure)
+    Item::failed(
+        good.key.as_str(),
+        good.input.as_str(),
+        Outcome::NotAttempted,
+        failure,
+    )
 }
 
 fn waiting(message: String) -> Verdict {
@@ -448,8 +505,7 @@ fn released(key: &str, input: &str, action: &Action, message: &Message, row: &Ro
         || "all original recipients".to_owned(),
         |recipients| escape::line(&recipients.join(", ")).into_owned(),
     );
-    let mut item =
-        Item::success(key, input, Outcome::Released, format!("released to {whom}"));
+    let mut item = Item::success(key, input, Outcome::Released, format!("released to {whom}"));
     if action.sender_refused {
         let policy = message.policy.as_deref().unwrap_or("that quarantined it");
         let hint = format!(
@@ -457,17 +513,22 @@ fn released(key: &str, input: &str, action: &Action, message: &Message, row: &Ro
             escape::clipped(message.sender.as_deref().unwrap_or("the sender"), 120),
             escape::clipped(policy, 120),
         );
-        item.message.push_str("; the service refused to allow its sender");
+        item.message
+            .push_str("; the service refused to allow its sender");
         item = item.with("sender_allowed", false).warn(format!(
             "{}: `{}` was released, but its sender was not allowed: {hint}",
             code::SENDER_NOT_ALLOWED,
             escape::clipped(input, 120)
         ));
         item.failure = Some(
-            Failure::new(ErrorKind::Conflict, code::SENDER_NOT_ALLOWED, item.message.as_str())
-                .status(409)
-                .happened(Happened::Refused)
-                .hint(hint),
+            Failure::new(
+                ErrorKind::Conflict,
+                code::SENDER_NOT_ALLOWED,
+                item.message.as_str(),
+            )
+            .status(409)
+            .happened(Happened::Refused)
+            .hint(hint),
         );
     } else if action.allow_sender {
         item = item.with("sender_allowed", true);
@@ -481,15 +542,20 @@ fn described(item: Item, action: &Action, row: &Row) -> Item {
         .identity(Some(action.identity.clone()))
         .with("sender", message.sender)
         .with("subject", message.subject)
-        .with("recipients", action.recipients.clone().unwrap_or(message.recipients))
+        .with(
+            "recipients",
+            action.recipients.clone().unwrap_or(message.recipients),
+        )
         .with("release_status", message.status)
         .raw(row.to_value());
     if !action.left_out.is_empty() {
         let names = escape::line(&action.left_out.join(", ")).into_owned();
         let shown = escape::clipped(&item.input, 120);
-        item = item.with("recipients_skipped", action.left_out.clone()).warn(format!(
-            "`{shown}` was not released to {names}: not an original recipient of it"
-        ));
+        item = item
+            .with("recipients_skipped", action.left_out.clone())
+            .warn(format!(
+                "`{shown}` was not released to {names}: not an original recipient of it"
+            ));
     }
     item
 }

@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step, Tenant,
-    Verdict,
-    blocklist::{ListType, Listed, VALUES_PER_CALL, accept, canonical, read_list, read_matching, unchanged},
+    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
+    Tenant, Verdict,
+    blocklist::{
+        ListType, Listed, VALUES_PER_CALL, accept, canonical, read_list, read_matching, unchanged,
+    },
     dates,
     values::{Good, Sorted, Values},
 };
@@ -55,11 +57,16 @@ impl Input {
     /// The canonical form of each entry: of the value, or the identity itself.
     fn sorted(&self) -> Sorted<()> {
         self.entries.sort(|text| match self.entity_type {
-            EntityType::Entries => accept(self.list_type, text).map(|(key, _, note)| (key, (), note)),
+            EntityType::Entries => {
+                accept(self.list_type, text).map(|(key, _, note)| (key, (), note))
+            }
             EntityType::EntryIds if text.chars().any(|c| c.is_whitespace() || c.is_control()) => {
                 Err(Failure::invalid(
                     code::INVALID_IDENTITY,
-                    format!("`{}` is no identity of a list entry", escape::clipped(text, 120)),
+                    format!(
+                        "`{}` is no identity of a list entry",
+                        escape::clipped(text, 120)
+                    ),
                 ))
             }
             EntityType::EntryIds => Ok((text.to_owned(), (), None)),
@@ -85,7 +92,10 @@ impl Change for RemoveItemsFromBlocklist {
         session: Session::Exchange,
         role: Role::TenantAllowBlockListManager,
         page_role: "Security Operator",
-        cmdlets: &["Get-TenantAllowBlockListItems", "Remove-TenantAllowBlockListItems"],
+        cmdlets: &[
+            "Get-TenantAllowBlockListItems",
+            "Remove-TenantAllowBlockListItems",
+        ],
         failure_indicator: "Remove Items From Blocklist failed.",
         outcomes: &[
             Outcome::Removed,
@@ -105,8 +115,11 @@ impl Change for RemoveItemsFromBlocklist {
             plan.settled.extend(sorted.invalid);
             plan.warnings.extend(sorted.warnings);
         }
-        let open: Vec<_> =
-            sorted.good.iter().filter(|good| settled.item(&good.key).is_none()).collect();
+        let open: Vec<_> = sorted
+            .good
+            .iter()
+            .filter(|good| settled.item(&good.key).is_none())
+            .collect();
         if open.is_empty() {
             return Ok(plan);
         }
@@ -129,10 +142,12 @@ impl Change for RemoveItemsFromBlocklist {
                         plan.settled.push(removed(&planned(good, block), block));
                     }
                 },
-                None => plan.settled.push(
-                    ours(settled, &good.key)
-                        .unwrap_or_else(|| not_blocked(input, &good.key, &good.input, there.first())),
-                ),
+                None => {
+                    plan.settled
+                        .push(ours(settled, &good.key).unwrap_or_else(|| {
+                            not_blocked(input, &good.key, &good.input, there.first())
+                        }))
+                }
             }
         }
         let round = settled.history.len();
@@ -152,7 +167,11 @@ impl Change for RemoveItemsFromBlocklist {
     }
 
     async fn apply(input: &Input, tenant: &Tenant, step: &Step, open: &[&Planned]) -> Applied {
-        let ids = open.iter().filter_map(|item| before(item)).map(|entry| entry.identity).collect();
+        let ids = open
+            .iter()
+            .filter_map(|item| before(item))
+            .map(|entry| entry.identity)
+            .collect();
         let ids = match Ids::new(ids) {
             Ok(ids) => ids,
             Err(failure) => return Applied::failed(open, failure),
@@ -258,12 +277,18 @@ enum Missing {
 
 fn missing(settled: &Settled, key: &str) -> Missing {
     let not_found = |failure: &Failure| failure.code == code::NOT_FOUND;
-    let Some(last) = settled.attempts(key).last() else { return Missing::No };
+    let Some(last) = settled.attempts(key).last() else {
+        return Missing::No;
+    };
     if !last.failure.as_ref().is_some_and(not_found) {
         return Missing::No;
     }
     let ours = settled.maybe_done(key).is_some();
-    if ours && last.step.items.len() == 1 { Missing::Removed } else { Missing::OneOfSeveral }
+    if ours && last.step.items.len() == 1 {
+        Missing::Removed
+    } else {
+        Missing::OneOfSeveral
+    }
 }
 
 fn before(item: &Planned) -> Option<Listed> {
@@ -272,25 +297,33 @@ fn before(item: &Planned) -> Option<Listed> {
 
 /// The removed row is kept whole: it is what an undo needs.
 fn removed(item: &Planned, entry: &Listed) -> Item {
-    Item::success(item.key.as_str(), item.input.as_str(), Outcome::Removed, "no longer blocked")
-        .identity(Some(entry.identity.clone()))
-        .with("value", entry.row.get("Value").cloned())
-        .with("expiration_date", entry.expires.map(dates::show))
-        .with("note", entry.row.get("Notes").cloned())
-        .raw(entry.row.clone())
+    Item::success(
+        item.key.as_str(),
+        item.input.as_str(),
+        Outcome::Removed,
+        "no longer blocked",
+    )
+    .identity(Some(entry.identity.clone()))
+    .with("value", entry.row.get("Value").cloned())
+    .with("expiration_date", entry.expires.map(dates::show))
+    .with("note", entry.row.get("Notes").cloned())
+    .raw(entry.row.clone())
 }
 
 fn not_blocked(input: &Input, key: &str, text: &str, allow: Option<&&Listed>) -> Item {
     let shown = escape::clipped(text, 120);
     match (allow, input.entity_type) {
         (None, _) => Item::success(key, text, Outcome::AlreadySo, "is not on the block list"),
-        (Some(allow), EntityType::Entries) => {
-            Item::success(key, text, Outcome::AlreadySo, "is not on the block list, only allowed")
-                .warn(format!(
-                    "`{shown}` is listed under Allow ({}); that entry was left alone",
-                    allow.identity
-                ))
-        }
+        (Some(allow), EntityType::Entries) => Item::success(
+            key,
+            text,
+            Outcome::AlreadySo,
+            "is not on the block list, only allowed",
+        )
+        .warn(format!(
+            "`{shown}` is listed under Allow ({}); that entry was left alone",
+            allow.identity
+        )),
         (Some(_), EntityType::EntryIds) => Item::failed(
             key,
             text,

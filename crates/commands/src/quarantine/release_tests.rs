@@ -13,7 +13,9 @@ const TWO: &str = "a398d022-d435-4df4-8322-905089933832\\4c8b1eb4-4f1e-4ccf-8372
 const GONE: &str = "a398d022-d435-4df4-8322-905089933833\\4c8b1eb4-4f1e-4ccf-8372-a2a784a67245";
 
 fn given(value: Value) -> Input {
-    let Value::Object(map) = value else { panic!("an object") };
+    let Value::Object(map) = value else {
+        panic!("an object")
+    };
     serde_json::from_value(definition().check(&map).unwrap().input()).unwrap()
 }
 
@@ -68,7 +70,9 @@ async fn run(given: &Input, cmdlets: &Arc<FakeCmdlets>) -> (Vec<Item>, Vec<Strin
     let tenant = cmdlets.tenant();
     let (mut settled, mut warnings) = (Settled::default(), Vec::new());
     for _ in 0..5 {
-        let plan = ReleaseQuarantineMessages::look(given, &tenant, &settled).await.unwrap();
+        let plan = ReleaseQuarantineMessages::look(given, &tenant, &settled)
+            .await
+            .unwrap();
         settled.items.extend(plan.settled);
         warnings.extend(plan.warnings);
         if plan.steps.is_empty() {
@@ -95,7 +99,11 @@ async fn run(given: &Input, cmdlets: &Arc<FakeCmdlets>) -> (Vec<Item>, Vec<Strin
                     applied.failure.clone().unwrap(),
                 ));
             }
-            settled.history.push(History { step, failure: applied.failure, made: Value::Null });
+            settled.history.push(History {
+                step,
+                failure: applied.failure,
+                made: Value::Null,
+            });
         }
     }
     warnings.extend(settled.items.iter().flat_map(|item| item.warnings.clone()));
@@ -103,7 +111,11 @@ async fn run(given: &Input, cmdlets: &Arc<FakeCmdlets>) -> (Vec<Item>, Vec<Strin
 }
 
 fn outcome(items: &[Item], input: &str) -> Outcome {
-    items.iter().find(|item| item.input == input).unwrap().outcome
+    items
+        .iter()
+        .find(|item| item.input == input)
+        .unwrap()
+        .outcome
 }
 
 fn releases(cmdlets: &FakeCmdlets) -> Vec<exchange::Call> {
@@ -118,7 +130,10 @@ async fn one_bad_identity_holds_all_back_unless_told_otherwise() {
         let all = given(json!({"message_identities": [ONE, bad]}));
         let (items, _) = run(&all, &cmdlets).await;
         assert_eq!(outcome(&items, ONE), Outcome::NotAttempted);
-        assert_eq!(items.iter().find(|i| i.input == ONE).unwrap().code(), Some(&code::HELD_BACK));
+        assert_eq!(
+            items.iter().find(|i| i.input == ONE).unwrap().code(),
+            Some(&code::HELD_BACK)
+        );
         assert!(releases(&cmdlets).is_empty());
         let each = given(json!({"message_identities": [ONE, bad], "all_or_nothing": false}));
         let (items, _) = run(&each, &cmdlets).await;
@@ -131,7 +146,8 @@ async fn one_bad_identity_holds_all_back_unless_told_otherwise() {
 #[tokio::test]
 async fn no_recipient_left_is_never_a_release_to_all() {
     let cmdlets = quarantine("Spam", |_, _| None);
-    let input = given(json!({"message_identities": [ONE], "recipients_to_release": ["c@x.example"]}));
+    let input =
+        given(json!({"message_identities": [ONE], "recipients_to_release": ["c@x.example"]}));
     let (items, _) = run(&input, &cmdlets).await;
     assert_eq!(outcome(&items, ONE), Outcome::Skipped);
     assert!(releases(&cmdlets).is_empty());
@@ -143,15 +159,24 @@ async fn no_recipient_left_is_never_a_release_to_all() {
     let sent = releases(&cmdlets);
     assert_eq!(sent[0].parameters["User"], json!(["a@X.example"]));
     assert!(!sent[0].parameters.contains_key("ReleaseToAll"));
-    assert!(warnings.iter().any(|w| w.contains("c@x.example")), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|w| w.contains("c@x.example")),
+        "{warnings:?}"
+    );
 }
 
 #[tokio::test]
 async fn what_was_released_before_is_already_so() {
     let cmdlets = quarantine("Spam", |_, _| None);
     let input = given(json!({"message_identities": [ONE]}));
-    assert_eq!(outcome(&run(&input, &cmdlets).await.0, ONE), Outcome::Released);
-    assert_eq!(outcome(&run(&input, &cmdlets).await.0, ONE), Outcome::AlreadySo);
+    assert_eq!(
+        outcome(&run(&input, &cmdlets).await.0, ONE),
+        Outcome::Released
+    );
+    assert_eq!(
+        outcome(&run(&input, &cmdlets).await.0, ONE),
+        Outcome::AlreadySo
+    );
     assert_eq!(releases(&cmdlets).len(), 1);
 }
 
@@ -165,26 +190,54 @@ async fn a_refused_switch_is_left_out_and_said() {
             if released_all_the_same {
                 release(call, served);
             }
-            Some(fake::refused(Reason::AccessDenied, ErrorKind::PermissionDenied, code::ROLE_MISSING, "no"))
+            Some(fake::refused(
+                Reason::AccessDenied,
+                ErrorKind::PermissionDenied,
+                code::ROLE_MISSING,
+                "no",
+            ))
         });
         let input = given(json!({"message_identities": [ONE], "allow_sender": "True"}));
         let (items, warnings) = run(&input, &cmdlets).await;
         assert_eq!(items[0].outcome, Outcome::Released);
         assert_eq!(items[0].code(), Some(&code::SENDER_NOT_ALLOWED));
-        assert!(items[0].failure.as_ref().unwrap().hint.as_ref().unwrap().contains("`Default`"));
-        assert!(warnings.iter().any(|w| w.starts_with("sender_not_allowed")), "{warnings:?}");
-        assert_eq!(releases(&cmdlets).len(), if released_all_the_same { 1 } else { 2 });
+        assert!(
+            items[0]
+                .failure
+                .as_ref()
+                .unwrap()
+                .hint
+                .as_ref()
+                .unwrap()
+                .contains("`Default`")
+        );
+        assert!(
+            warnings.iter().any(|w| w.starts_with("sender_not_allowed")),
+            "{warnings:?}"
+        );
+        assert_eq!(
+            releases(&cmdlets).len(),
+            if released_all_the_same { 1 } else { 2 }
+        );
     }
 }
 
 #[tokio::test]
 async fn a_missing_role_is_still_a_missing_role() {
     let cmdlets = quarantine("Spam", |_, _| {
-        Some(fake::refused(Reason::AccessDenied, ErrorKind::PermissionDenied, code::ROLE_MISSING, "no"))
+        Some(fake::refused(
+            Reason::AccessDenied,
+            ErrorKind::PermissionDenied,
+            code::ROLE_MISSING,
+            "no",
+        ))
     });
     let input = given(json!({"message_identities": [ONE], "allow_sender": true}));
     let (items, _) = run(&input, &cmdlets).await;
-    assert_eq!((items[0].outcome, items[0].code()), (Outcome::Rejected, Some(&code::ROLE_MISSING)));
+    assert_eq!(
+        (items[0].outcome, items[0].code()),
+        (Outcome::Rejected, Some(&code::ROLE_MISSING))
+    );
 }
 
 #[tokio::test]
@@ -201,7 +254,10 @@ async fn a_lost_answer_is_settled_by_looking() {
             Some(fake::lost())
         });
         let (items, _) = run(&given(json!({"message_identities": [ONE]})), &cmdlets).await;
-        assert_eq!((items[0].outcome, releases(&cmdlets).len()), (Outcome::Released, calls));
+        assert_eq!(
+            (items[0].outcome, releases(&cmdlets).len()),
+            (Outcome::Released, calls)
+        );
     }
 }
 
@@ -210,13 +266,25 @@ async fn danger_is_named_and_only_spam_is_reported() {
     let input = given(json!({"message_identities": [ONE, TWO], "report_false_positive": true}));
     let cmdlets = quarantine("HighConfPhish", |_, _| None);
     let (_, warnings) = run(&input, &cmdlets).await;
-    assert!(warnings.iter().any(|w| w.contains("high confidence phishing") && w.contains(ONE)));
+    assert!(
+        warnings
+            .iter()
+            .any(|w| w.contains("high confidence phishing") && w.contains(ONE))
+    );
     assert!(warnings.iter().all(|w| !w.contains('\u{1b}')));
-    assert!(releases(&cmdlets).iter().all(|c| !c.parameters.contains_key("ReportFalsePositive")));
+    assert!(
+        releases(&cmdlets)
+            .iter()
+            .all(|c| !c.parameters.contains_key("ReportFalsePositive"))
+    );
     let cmdlets = quarantine("Spam", |_, _| None);
     let (_, warnings) = run(&input, &cmdlets).await;
     assert!(warnings.is_empty(), "{warnings:?}");
-    assert!(releases(&cmdlets)[0].parameters.contains_key("ReportFalsePositive"));
+    assert!(
+        releases(&cmdlets)[0]
+            .parameters
+            .contains_key("ReportFalsePositive")
+    );
 }
 
 #[tokio::test]
