@@ -3,11 +3,11 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use kernel::Failure;
+use kernel::{Failure, Happened};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Item;
+use crate::{Item, Outcome};
 
 /// The version of the stored form of a plan.
 pub const PLAN_VERSION: u32 = 1;
@@ -41,6 +41,30 @@ impl Default for Plan {
 }
 
 impl Plan {
+    /// This plan, cut short by a failure before these items (key and input) were looked at. Those
+    /// that no step was about yet end with the failure; what became of the others the engine knows.
+    #[must_use]
+    pub fn cut_short_before<'a>(
+        mut self,
+        failure: Failure,
+        open: impl Iterator<Item = (&'a str, &'a str)>,
+        settled: &Settled,
+    ) -> Self {
+        for (key, input) in open.filter(|(key, _)| settled.attempts(key).next().is_none()) {
+            let outcome = match failure.happened {
+                Happened::Refused => Outcome::Rejected,
+                _ => Outcome::NotAttempted,
+            };
+            let failure = match outcome {
+                Outcome::Rejected => failure.clone(),
+                _ => failure.clone().happened(Happened::NotSent),
+            };
+            self.settled
+                .push(Item::failed(key, input, outcome, failure));
+        }
+        self.cut_short(failure)
+    }
+
     /// This plan, cut short by a failure: its steps are dropped, its settled items stand.
     #[must_use]
     pub fn cut_short(mut self, failure: Failure) -> Self {

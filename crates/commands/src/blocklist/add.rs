@@ -125,7 +125,12 @@ impl Block<'_> {
         };
         let listed = match listed {
             Ok(listed) => listed,
-            Err(failure) => return Ok(plan.cut_short(failure)),
+            Err(failure) => {
+                let open = open
+                    .iter()
+                    .map(|good| (good.key.as_str(), good.input.as_str()));
+                return Ok(plan.cut_short_before(failure, open, settled));
+            }
         };
         let listed: HashMap<&str, Vec<&Listed>> = listed.iter().fold(
             HashMap::new(),
@@ -144,7 +149,12 @@ impl Block<'_> {
                 Next::Extend(entry) => extends.push((good, entry)),
             }
         }
-        for (index, chunk) in adds.chunks(VALUES_PER_CALL).enumerate() {
+        // One value that keeps being refused must not use up the tries of its neighbours.
+        let (alone, together): (Vec<_>, Vec<_>) = adds
+            .into_iter()
+            .partition(|good| settled.attempts(&good.key).count() > 1);
+        let chunks = together.chunks(VALUES_PER_CALL).chain(alone.chunks(1));
+        for (index, chunk) in chunks.enumerate() {
             plan.steps
                 .push(self.add_step(format!("add-{round}-{index}"), chunk));
         }

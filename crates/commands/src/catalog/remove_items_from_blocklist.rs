@@ -125,7 +125,12 @@ impl Change for RemoveItemsFromBlocklist {
         }
         let listed = match read_list(tenant, input.list_type).await {
             Ok(listed) => listed,
-            Err(failure) => return Ok(plan.cut_short(failure)),
+            Err(failure) => {
+                let open = open
+                    .iter()
+                    .map(|good| (good.key.as_str(), good.input.as_str()));
+                return Ok(plan.cut_short_before(failure, open, settled));
+            }
         };
         let mut by_key: HashMap<&str, Vec<&Listed>> = HashMap::new();
         for entry in &listed {

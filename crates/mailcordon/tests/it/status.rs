@@ -149,8 +149,8 @@ fn a_reader_that_leaves_ends_the_stream_quietly() {
 
 #[test]
 fn interrupted_it_says_what_was_done_and_leaves_with_130() {
-    let lab = Lab::start(&["--delay-ms", "150", "--concurrency", "1"]);
-    let senders: Vec<String> = (0..400).map(|n| format!("a{n}@evil.example")).collect();
+    let lab = Lab::start(&["--delay-ms", "150"]);
+    let senders: Vec<String> = (0..4000).map(|n| format!("a{n}@evil.example")).collect();
     let file = lab.file("senders.txt", &senders.join("\n"));
     let child = lab
         .program(&BLOCK)
@@ -177,12 +177,12 @@ fn interrupted_it_says_what_was_done_and_leaves_with_130() {
     let shown = result(&output);
     assert_eq!(shown["cancelled"], true);
     let outcomes = outcomes(&shown);
-    assert_eq!(outcomes.len(), 400);
+    assert_eq!(outcomes.len(), 4000);
     let done = outcomes
         .iter()
         .filter(|outcome| **outcome == "added")
         .count();
-    assert!((20..400).contains(&done), "{done}");
+    assert!((20..4000).contains(&done), "{done}");
     assert!(outcomes.contains(&"not_attempted"));
     let state = lab.control("GET", "/state", &Value::Null);
     let listed = state["lists"].as_array().unwrap();
