@@ -18,6 +18,8 @@ const MAX_ROUNDS: usize = 1000;
 #[derive(Default)]
 struct State {
     settled: Settled,
+    /// The keys of the settled items.
+    known: HashSet<String>,
     warnings: Vec<String>,
     plan: PlanView,
     total: Option<usize>,
@@ -246,7 +248,7 @@ impl Run<'_> {
                 let more = std::mem::take(&mut item.more);
                 std::iter::once(item).chain(more)
             })
-            .filter(|item| state.settled.item(&item.key).is_none())
+            .filter(|item| state.known.insert(item.key.clone()))
             .collect();
         if fresh.is_empty() {
             return Ok(());

@@ -56,7 +56,7 @@ impl<'a> Pages<'a> {
             Pace {
                 size,
                 first: 1,
-                most: 8,
+                most: 6,
                 select: &[],
             },
         )
