@@ -139,20 +139,16 @@ impl Change for RemoveItemsFromBlocklist {
         let (mut found, mut alone) = (Vec::new(), Vec::new());
         for good in open {
             let there = by_key.get(good.key.as_str()).map_or(&[][..], Vec::as_slice);
-            match there.iter().find(|entry| entry.blocks) {
-                Some(block) => match missing(settled, &good.key) {
-                    Missing::No => found.push((good, *block)),
-                    Missing::OneOfSeveral => alone.push((good, *block)),
-                    Missing::Removed => {
-                        plan.settled.push(removed(&planned(good, block), block));
-                    }
-                },
-                None => {
-                    plan.settled
-                        .push(ours(settled, &good.key).unwrap_or_else(|| {
-                            not_blocked(input, &good.key, &good.input, there.first())
-                        }))
-                }
+            let Some(block) = there.iter().find(|entry| entry.blocks) else {
+                let item = ours(settled, &good.key)
+                    .unwrap_or_else(|| not_blocked(input, &good.key, &good.input, there.first()));
+                plan.settled.push(item);
+                continue;
+            };
+            match missing(settled, &good.key) {
+                Missing::No => found.push((good, *block)),
+                Missing::OneOfSeveral => alone.push((good, *block)),
+                Missing::Removed => plan.settled.push(removed(&planned(good, block), block)),
             }
         }
         let round = settled.history.len();

@@ -1,7 +1,4 @@
 //! Rules that hold for the workspace as a whole.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on panics"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod arrows;
