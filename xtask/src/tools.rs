@@ -18,6 +18,7 @@ const DEBIAN: &[(&str, &[&str], &str)] = &[
     ("curl", &["--version"], "curl"),
     ("python3", &["-c", "import ensurepip, venv"], "python3-venv"),
     ("/usr/bin/time", &["--version"], "time"),
+    ("patch", &["--version"], "patch"),
 ];
 
 /// Installs the Debian packages that are missing.

@@ -26,6 +26,10 @@ pub fn run(soak: &Soak<'_>) -> anyhow::Result<Vec<Row>> {
         .replace("list-items-in-blocklist", ID)
         .replace("List Items In Blocklist", "List Blocked Again")
         .replace("ListItemsInBlocklist", "ListBlockedAgain");
+    if soak.smoke {
+        ensure!(made.contains(ID), "the model has another id now");
+        return Ok(Vec::new());
+    }
     fs::write(catalog.join("list_blocked_again.rs"), made)?;
     let target = workspace.target.join("defects-build");
     let mut build = workspace.cargo(&["build", "--quiet", "--package", "mailcordon"]);
