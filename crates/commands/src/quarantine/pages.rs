@@ -10,6 +10,9 @@ use futures::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use super::Filter;
 use crate::Tenant;
 
+/// Pages after which fewer are on their way at once.
+const LONG: u16 = 200;
+
 /// One page.
 #[derive(Debug)]
 pub struct Page {
@@ -56,7 +59,7 @@ impl<'a> Pages<'a> {
             Pace {
                 size,
                 first: 1,
-                most: 6,
+                most: 8,
                 select: &[],
             },
         )
@@ -113,7 +116,13 @@ impl<'a> Pages<'a> {
             }));
         }
         let page = self.under_way.next().await?;
-        self.ahead = (self.ahead * 2).min(self.pace.most);
+        // The identities of a very long list want the room that pages would take.
+        let most = if self.next > LONG {
+            self.pace.most.min(4)
+        } else {
+            self.pace.most
+        };
+        self.ahead = (self.ahead * 2).min(most);
         if page.as_ref().map_or(true, |page| page.short || page.cut) {
             self.ended = true;
             // Pages beyond the end hold nothing.
