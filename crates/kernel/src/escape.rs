@@ -45,7 +45,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Like [`line`], and cut to `limit` characters with an ellipsis.
+/// Like [`fn@line`], and cut to `limit` characters with an ellipsis.
 pub fn clipped(text: &str, limit: usize) -> String {
     let escaped = line(text);
     if escaped.chars().count() <= limit {
