@@ -52,12 +52,33 @@ pub fn run(soak: &Soak<'_>) -> anyhow::Result<Vec<Row>> {
     let verdict = result.get("return_data").and_then(Value::as_str);
     ensure!(verdict == Some("Successful"), "it ends {verdict:?}");
     // The documentation follows from the definition: only generated files change.
-    let mut git = Command::new("git");
-    run_command(git.args(["init", "--quiet"]).current_dir(&copy))?;
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=soak", "-c", "user.email=soak@localhost"]);
+        git.args(arguments).current_dir(&copy);
+        git
+    };
+    run_command(&mut git(&["init", "--quiet"]))?;
+    run_command(&mut git(&["add", "--all"]))?;
+    run_command(&mut git(&[
+        "commit",
+        "--quiet",
+        "--allow-empty",
+        "--message",
+        "before",
+    ]))?;
     let mut generate = workspace.cargo(&["run", "--quiet", "--package", "xtask", "--", "generate"]);
     run_command(generate.current_dir(&copy).env("CARGO_TARGET_DIR", &target))?;
     let page = copy.join(format!("docs/commands/{ID}.md"));
     fs::metadata(&page).with_context(|| format!("there is no {}", page.display()))?;
+    let changed = output(&mut git(&["status", "--porcelain"]))?;
+    let stray = changed
+        .lines()
+        .find(|line| !line.get(3..).is_some_and(|path| path.starts_with("docs/")));
+    ensure!(
+        stray.is_none(),
+        "`generate` changed more than generated files: {stray:?}"
+    );
     fs::remove_file(catalog.join("list_blocked_again.rs"))?;
     Ok(vec![Row {
         measure: "a fifteenth command: one new file, found in `commands`, completions and docs"
