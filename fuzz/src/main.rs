@@ -74,8 +74,14 @@ const WORDS: &[&[u8]] = &[
     b"Item count: ",
 ];
 
-fn mutated(dice: &mut Dice, seeds: &[Vec<u8>]) -> Vec<u8> {
-    let mut data = seeds[dice.below(seeds.len())].clone();
+/// A seed, changed; every other time a whole file.
+fn mutated(dice: &mut Dice, seeds: &[Vec<u8>], files: usize) -> Vec<u8> {
+    let among = if dice.below(2) == 0 {
+        files
+    } else {
+        seeds.len()
+    };
+    let mut data = seeds[dice.below(among)].clone();
     for _ in 0..=dice.below(8) {
         let at = dice.below(data.len() + 1);
         match dice.below(7) {
@@ -125,6 +131,7 @@ fn main() -> ExitCode {
         .iter()
         .filter_map(|file| std::fs::read(file).ok())
         .collect();
+    let whole = seeds.len();
     // Texts in seeds are seeds themselves: rows, queries, entries, result texts.
     let strings: Vec<Vec<u8>> = seeds
         .iter()
@@ -136,7 +143,7 @@ fn main() -> ExitCode {
     seeds.push(Vec::new());
     let mut dice = Dice(seed);
     for _ in 0..count {
-        let data = mutated(&mut dice, &seeds);
+        let data = mutated(&mut dice, &seeds, whole);
         let begun = Instant::now();
         let fine = catch_unwind(AssertUnwindSafe(|| (target.run)(&data))).is_ok();
         if !fine || begun.elapsed() > LONGEST {
