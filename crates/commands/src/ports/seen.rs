@@ -11,8 +11,11 @@ use std::{
 #[derive(Debug, Default)]
 pub struct Seen {
     keys: (RandomState, RandomState),
-    digests: HashSet<u128, Plain>,
+    /// Several small sets: one of them at a time grows, so that no second copy of all is ever held.
+    digests: [HashSet<u128, Plain>; SETS],
 }
+
+const SETS: usize = 16;
 
 /// The digests are hashes already.
 #[derive(Debug, Default, Clone, Copy)]
@@ -45,28 +48,32 @@ impl Seen {
     /// Whether this identity comes for the first time.
     pub fn first(&mut self, identity: &str) -> bool {
         let digest = self.digest(identity);
-        self.digests.insert(digest)
+        let set = self.digests.get_mut(place(digest));
+        set.is_some_and(|set| set.insert(digest))
     }
 
     /// Whether this identity has come before.
     pub fn contains(&self, identity: &str) -> bool {
-        self.digests.contains(&self.digest(identity))
+        let digest = self.digest(identity);
+        let set = self.digests.get(place(digest));
+        set.is_some_and(|set| set.contains(&digest))
     }
 
     /// Forgets an identity. False when it had not come.
     pub fn remove(&mut self, identity: &str) -> bool {
         let digest = self.digest(identity);
-        self.digests.remove(&digest)
+        let set = self.digests.get_mut(place(digest));
+        set.is_some_and(|set| set.remove(&digest))
     }
 
     /// How many are remembered.
     pub fn kept(&self) -> u64 {
-        self.digests.len() as u64
+        self.digests.iter().map(|set| set.len() as u64).sum()
     }
 
     /// Whether none has come.
     pub fn is_empty(&self) -> bool {
-        self.digests.is_empty()
+        self.digests.iter().all(HashSet::is_empty)
     }
 
     fn digest(&self, identity: &str) -> u128 {
@@ -76,6 +83,11 @@ impl Seen {
         );
         (u128::from(high) << 64) | u128::from(low)
     }
+}
+
+/// The set that a digest belongs to.
+fn place(digest: u128) -> usize {
+    usize::try_from(digest % SETS as u128).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -90,5 +102,8 @@ mod tests {
         assert_eq!(seen.kept(), 2);
         assert!(seen.remove("a") && !seen.remove("a") && !seen.contains("a"));
         assert_eq!(seen.kept(), 1);
+        assert!((0..1000).all(|n| seen.first(&n.to_string())));
+        assert!((0..1000).all(|n| seen.contains(&n.to_string())) && !seen.is_empty());
+        assert_eq!(seen.kept(), 1001);
     }
 }

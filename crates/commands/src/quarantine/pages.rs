@@ -59,7 +59,7 @@ impl<'a> Pages<'a> {
             Pace {
                 size,
                 first: 1,
-                most: 8,
+                most: 7,
                 select: &[],
             },
         )
