@@ -4,7 +4,7 @@ use super::Soak;
 use crate::{chore::run as run_command, report::Row};
 
 /// How often a full count runs the whole suite.
-const ROUNDS: usize = 20;
+const ROUNDS: usize = 5;
 
 /// Runs the suite; a smoke run only lists the tests of one small crate.
 pub fn run(soak: &Soak<'_>) -> anyhow::Result<Vec<Row>> {
