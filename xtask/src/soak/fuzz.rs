@@ -26,7 +26,13 @@ pub fn run(soak: &Soak<'_>) -> anyhow::Result<Vec<Row>> {
     let workspace = soak.workspace;
     let target = workspace.target.join("fuzz");
     let manifest = workspace.root.join("fuzz/Cargo.toml");
-    let mut build = workspace.cargo(&["build", "--quiet", "--release", "--locked", "--manifest-path"]);
+    let mut build = workspace.cargo(&[
+        "build",
+        "--quiet",
+        "--release",
+        "--locked",
+        "--manifest-path",
+    ]);
     run_command(build.arg(manifest).env("CARGO_TARGET_DIR", &target))?;
     let mut rows = Vec::new();
     for (name, count, folders) in TARGETS {
