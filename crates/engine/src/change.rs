@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{PlanView, Progress, Run, RunResult, steps::Stepped};
 
-/// How often an item may be tried before its last failure stands.
+/// How often one kind of change of an item may be tried before its last failure stands.
 const ATTEMPTS: usize = 3;
 /// Rounds of looking after which something must be wrong with the command.
 const MAX_ROUNDS: usize = 1000;
@@ -131,10 +131,11 @@ impl Run<'_> {
     /// The steps that may be applied, and the items that may not: the run is cancelled, the facts
     /// differ from what the caller expects, or they were tried often enough.
     fn admitted(&self, state: &State, plan: &Plan) -> (Vec<Step>, Vec<Item>) {
-        let mut attempts: HashMap<&str, usize> = HashMap::new();
+        let mut attempts: HashMap<(&str, &str), usize> = HashMap::new();
         for attempt in &state.settled.history {
+            let kind = kind_of(&attempt.step);
             for item in &attempt.step.items {
-                *attempts.entry(item.key.as_str()).or_default() += 1;
+                *attempts.entry((item.key.as_str(), kind)).or_default() += 1;
             }
         }
         let mut refused = Vec::new();
@@ -145,9 +146,11 @@ impl Run<'_> {
             } else {
                 self.unexpected(step)
             };
+            let kind = kind_of(step);
             let mut step = step.clone();
             step.items.retain(|item| {
-                let tried = attempts.get(item.key.as_str()).copied().unwrap_or(0);
+                let tried = attempts.get(&(item.key.as_str(), kind)).copied();
+                let tried = tried.unwrap_or(0);
                 let why = held.clone().or_else(|| {
                     (tried >= ATTEMPTS).then(|| {
                         state
@@ -263,6 +266,17 @@ impl Run<'_> {
             total: state.total,
         });
         Ok(())
+    }
+}
+
+/// What kind of change a step is, where a command has several: each is tried anew.
+fn kind_of(step: &Step) -> &str {
+    match &step.action {
+        Value::String(kind) => kind,
+        Value::Object(action) if action.len() == 1 => {
+            action.keys().next().map_or("", String::as_str)
+        }
+        _ => "",
     }
 }
 

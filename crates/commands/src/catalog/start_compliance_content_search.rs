@@ -154,6 +154,9 @@ fn generated(tenant: &Tenant) -> String {
     format!("mailcordon-{now}-{:04x}", tenant.random.below(0x1_0000))
 }
 
+/// What is so where a search was made or found and could not be run.
+const NOT_RUN: &str = "the search is there and was not run: the same command again runs it";
+
 #[async_trait]
 impl Change for StartComplianceContentSearch {
     type Input = Input;
@@ -264,7 +267,11 @@ impl Change for StartComplianceContentSearch {
                     made: search::made(&said),
                     ..Applied::ask_all(step)
                 },
-                Err(failure) => Applied::failed(open, failure),
+                Err(mut failure) => {
+                    // Whoever reads that it was refused must know what stands there all the same.
+                    failure.hint.get_or_insert_with(|| NOT_RUN.to_owned());
+                    Applied::failed(open, failure)
+                }
             },
             Action::Wait | Action::Follow => Applied::ask_all(step),
         }

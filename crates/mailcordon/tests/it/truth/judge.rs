@@ -138,6 +138,9 @@ fn change(
             continue;
         }
         let wishes = &run.scenario.items[&item.input];
+        if left_behind(item, wishes, after) {
+            continue;
+        }
         // After a lost answer nobody can tell a change that does not show yet from none.
         let open = item.outcome == Outcome::Pending && run.log.iter().any(left_open);
         if let Some(lie) = outcome(item, wishes, before, after).filter(|_| !open) {
@@ -191,6 +194,20 @@ fn outcome(
     }
 }
 
+/// A search that was made and could not be run, of an item that says exactly that.
+fn left_behind(item: &ItemView, wishes: &[(String, Wish)], after: &Facts) -> bool {
+    says_not_run(item)
+        && item.outcome == Outcome::Rejected
+        && wishes.iter().all(|(key, _)| {
+            key.starts_with("search/") && after.get(key).is_some_and(String::is_empty)
+        })
+}
+
+fn says_not_run(item: &ItemView) -> bool {
+    let hint = item.hint.as_deref().unwrap_or_default();
+    hint.contains("is there and was not run")
+}
+
 /// Everything that changed must belong to an item that says so.
 fn collateral(
     scenario: &Scenario,
@@ -203,7 +220,9 @@ fn collateral(
         .items
         .iter()
         .filter(|item| {
-            item.outcome.is_success() || matches!(item.outcome, Outcome::Pending | Outcome::Unknown)
+            item.outcome.is_success()
+                || matches!(item.outcome, Outcome::Pending | Outcome::Unknown)
+                || says_not_run(item)
         })
         .filter_map(|item| scenario.items.get(&item.input))
         .flatten()
