@@ -18,6 +18,7 @@ use super::{
     Action, ActionKind, Cmdlets, ContentSearch, DeleteType, Locations, MailboxHits, NewSearch,
     Said, Search, SearchState,
 };
+use crate::blocklist::unchanged;
 
 /// The classic way: content search by cmdlet.
 pub struct ClassicSearch {
@@ -61,6 +62,9 @@ impl ClassicSearch {
 
     async fn change(&self, call: exchange::Call) -> Result<Said, Failure> {
         match self.cmdlets.call(&call).await {
+            // None of these changes an object that may be so already: a call that changed nothing
+            // is a refusal, unless an earlier sending of it did the work.
+            Ok(reply) if !reply.repeated => unchanged(&reply).map_or(Ok(reply.warnings), Err),
             Ok(reply) => Ok(reply.warnings),
             Err(error) => Err(CallError::failure(&error)),
         }
@@ -285,6 +289,27 @@ mod tests {
         let calls = cmdlets.calls.lock().unwrap();
         assert_eq!(calls[3].parameters["PurgeType"], "HardDelete");
         assert_eq!(calls[4].parameters["Identity"], "case_Preview");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nothing_was_changed_is_a_refusal() {
+        let text =
+            "The command completed successfully but no settings of 'case' have been modified.";
+        let cmdlets = FakeCmdlets::new(move |_| fake::warned(text));
+        let failure = search(&cmdlets).run("case").await.unwrap_err();
+        assert_eq!(
+            (&failure.code, failure.message.as_str()),
+            (&code::REFUSED, text)
+        );
+        assert!(!failure.may_have_taken_effect());
+        // A repeat that has nothing left to do says nothing about the first sending.
+        let repeated = FakeCmdlets::new(move |_| {
+            fake::warned(text).map(|reply| exchange::Reply {
+                repeated: true,
+                ..reply
+            })
+        });
+        assert_eq!(search(&repeated).run("case").await.unwrap(), [text]);
     }
 
     #[tokio::test]

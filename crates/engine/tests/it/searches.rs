@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use engine::ReturnData;
 use kernel::ErrorKind;
-use sandbox::options::Compliance;
+use sandbox::{
+    fault::{Effect, Fault, FaultKind, Match},
+    options::Compliance,
+};
 use serde_json::{Value, json};
 use testkit::{Credential, Lab};
 
@@ -263,6 +266,45 @@ async fn an_unknown_search_is_told_in_the_words_that_users_know() {
         assert_eq!(error.message, text);
         assert_eq!(error.kind, ErrorKind::NotFound);
     }
+}
+
+#[tokio::test]
+async fn a_search_that_the_service_only_warns_about_is_not_called_pending() {
+    let lab = Lab::new().await;
+    let before = lab.facts();
+    lab.faults(vec![Fault {
+        count: 0,
+        matches: Match {
+            effect: Some(Effect::Write),
+            ..Match::default()
+        },
+        ..Fault::once(FaultKind::WarningOnly)
+    }]);
+    let input = json!({"search_names": ["wave"], "content_search_filter": WAVE});
+    let result = lab.run(START, input).await;
+    assert_eq!(outcome_of(&result, "wave"), "rejected");
+    assert_eq!(code_of(&result, "wave"), "refused");
+    assert_eq!(lab.facts(), before);
+    lab.running.clear_faults();
+    ran(&lab, "wave", WAVE).await;
+    let before = lab.facts();
+    lab.faults(vec![Fault {
+        count: 0,
+        ..Fault::once(FaultKind::WarningOnly)
+    }]);
+    for (command, input) in [
+        (
+            START,
+            json!({"search_names": ["wave"], "content_search_filter": WAVE}),
+        ),
+        (PREVIEW, named("wave")),
+        (DELETE, named("wave")),
+    ] {
+        let result = lab.run(command, input).await;
+        assert_eq!(outcome_of(&result, "wave"), "rejected", "{command}");
+        assert_eq!(code_of(&result, "wave"), "refused", "{command}");
+    }
+    assert_eq!(lab.facts(), before);
 }
 
 #[tokio::test]
