@@ -4,13 +4,13 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use async_trait::async_trait;
-use kernel::{Effect, Failure, Role};
+use kernel::{Effect, ErrorKind, Failure, Role, failure::code};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::{
-    Applied, Item, Plan, Planned, Settled, Step, Summary, Table, Tenant, Verdict, input,
+    Applied, Done, Item, Plan, Planned, Settled, Step, Summary, Table, Tenant, Verdict, input,
     schema::{self, Parameter},
     values::Span,
 };
@@ -136,6 +136,26 @@ pub trait Change: Send + Sync + 'static {
         items: &[&Planned],
     ) -> Vec<(String, Verdict)>;
 
+    /// Looks at the tenant and says what is left to do to take back what an earlier run did, from
+    /// its before-images; reads only, called again like [`Change::look`]. The steps are applied and
+    /// read back by the same [`Change::apply`] and [`Change::verify`]. An item that somebody
+    /// changed since is left alone: settled as `rejected` with `changed_since`, and named.
+    ///
+    /// A command whose effect is [`kernel::Effect::WriteReversible`] overrides this.
+    async fn undo(
+        _input: &Self::Input,
+        _tenant: &Tenant,
+        _done: &[Done],
+        _settled: &Settled,
+    ) -> Result<Plan, Failure> {
+        Err(Failure::new(
+            ErrorKind::Conflict,
+            code::NOT_REVERSIBLE,
+            format!("{} cannot be taken back", Self::META.title),
+        )
+        .status(409))
+    }
+
     /// The table and the key fields of the settled items.
     fn summary(_input: &Self::Input, items: &[Item]) -> Summary {
         default_summary(Self::META.title, items)
@@ -189,6 +209,13 @@ pub trait Checked: Send + Sync {
     async fn read(&self, tenant: &Tenant, rows: &mut dyn Rows) -> Result<ReadEnd, Failure>;
     /// See [`Change::look`].
     async fn look(&self, tenant: &Tenant, settled: &Settled) -> Result<Plan, Failure>;
+    /// See [`Change::undo`].
+    async fn undo(
+        &self,
+        tenant: &Tenant,
+        done: &[Done],
+        settled: &Settled,
+    ) -> Result<Plan, Failure>;
     /// See [`Change::apply`].
     async fn apply(&self, tenant: &Tenant, step: &Step, open: &[&Planned]) -> Applied;
     /// See [`Change::verify`].
@@ -316,6 +343,10 @@ impl<C: Read> Checked for ReadInput<C> {
         Ok(Plan::default())
     }
 
+    async fn undo(&self, _: &Tenant, _: &[Done], _: &Settled) -> Result<Plan, Failure> {
+        Ok(Plan::default())
+    }
+
     async fn apply(&self, _: &Tenant, _: &Step, _: &[&Planned]) -> Applied {
         Applied::default()
     }
@@ -349,6 +380,15 @@ impl<C: Change> Checked for ChangeInput<C> {
 
     async fn look(&self, tenant: &Tenant, settled: &Settled) -> Result<Plan, Failure> {
         C::look(&self.input, tenant, settled).await
+    }
+
+    async fn undo(
+        &self,
+        tenant: &Tenant,
+        done: &[Done],
+        settled: &Settled,
+    ) -> Result<Plan, Failure> {
+        C::undo(&self.input, tenant, done, settled).await
     }
 
     async fn apply(&self, tenant: &Tenant, step: &Step, open: &[&Planned]) -> Applied {

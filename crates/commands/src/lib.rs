@@ -21,6 +21,6 @@ pub mod values;
 
 pub use definition::{Change, Checked, Definition, Meta, Read, Rows, Session};
 pub use item::{Item, Outcome};
-pub use plan::{Applied, History, Plan, Planned, Settled, Step, Verdict};
+pub use plan::{Applied, Done, History, Plan, Planned, Reach, Settled, Step, Verdict};
 pub use ports::Tenant;
 pub use summary::{Summary, Table};

@@ -4,6 +4,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use kernel::{Failure, Happened};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -26,6 +27,43 @@ pub struct Plan {
     /// Why the look could not be brought to its end; ends the run. What it had settled stands.
     #[serde(default)]
     pub failure: Option<Failure>,
+    /// How far it reaches.
+    #[serde(default)]
+    pub reach: Reach,
+}
+
+/// How far a plan reaches beyond its items, as far as looking could tell: what a person wants to
+/// know before saying yes. The engine adds calls, time and whether it can be taken back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reach {
+    /// The tenant's own domains that an entry covers.
+    pub own_domains: Vec<String>,
+    /// People that the configuration calls VIPs and that a change touches.
+    pub vips: Vec<String>,
+    /// Values that stand on the list under Allow, in the way of a block.
+    pub allow_entries: Vec<String>,
+    /// How many mailboxes are touched, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mailboxes: Option<u64>,
+    /// How many messages are touched, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<u64>,
+    /// How many more entries the tenant's plan has room for, after these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_room: Option<i64>,
+}
+
+/// One item that a finished run changed, with all that taking it back needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// The item as it was settled.
+    pub item: Item,
+    /// The item as it was planned, with the object as it was before.
+    pub planned: Planned,
+    /// What was done, in the command's own form ([`Step::action`]).
+    pub action: Value,
+    /// What the call made.
+    pub made: Value,
 }
 
 impl Default for Plan {
@@ -36,6 +74,7 @@ impl Default for Plan {
             settled: Vec::new(),
             warnings: Vec::new(),
             failure: None,
+            reach: Reach::default(),
         }
     }
 }

@@ -7,7 +7,10 @@ use commands::{History, Item, Outcome, Plan, Planned, Settled, Step};
 use kernel::{ErrorKind, Failure, failure::code};
 use serde_json::Value;
 
-use crate::{PlanView, Progress, Run, RunResult, steps::Stepped};
+use crate::{
+    LedgerError, PlanView, Progress, Run, RunResult, Stop, book::unknown_version, ledger::Entry,
+    steps::Unfinished,
+};
 
 /// How often one kind of change of an item may be tried before its last failure stands.
 const ATTEMPTS: usize = 3;
@@ -18,20 +21,42 @@ const MAX_ROUNDS: usize = 1000;
 #[derive(Default)]
 struct State {
     settled: Settled,
-    /// The keys of the settled items.
-    known: HashSet<String>,
     warnings: Vec<String>,
     plan: PlanView,
     total: Option<usize>,
+    round: u32,
+    /// The plan has been compared with the one that the caller was shown.
+    compared: bool,
 }
 
+/// A run that stopped, with the result as far as this process knows it.
+type Stopped = (Stop, Option<RunResult>);
+
 impl Run<'_> {
-    /// Drives the command to its end. An error only when the ledger fails before anything is sent.
-    pub(crate) async fn change(&self) -> Result<RunResult, Failure> {
+    /// Drives the command to its end.
+    pub(crate) async fn change(&self) -> Result<RunResult, Stopped> {
         let mut state = State::default();
-        let failed = self.rounds(&mut state).await?;
+        let ended = match self.take_over(&mut state).await {
+            Ok(()) => self.rounds(&mut state).await,
+            Err(stop) => Err(stop),
+        };
+        match ended {
+            Ok(failed) => Ok(self.result(state, failed)),
+            Err(stop) => {
+                let failure = stop.failure();
+                for item in open_items(&state.settled, &failure) {
+                    state.settled.items.push(item);
+                }
+                let mut result = self.result(state, Some(failure));
+                result.not_recorded(&stop, self.definition);
+                Err((stop, Some(result)))
+            }
+        }
+    }
+
+    fn result(&self, state: State, failed: Option<Failure>) -> RunResult {
         let mut result = RunResult::begin(self.id, self.request, self.definition);
-        (result.path, result.why) = self.path();
+        (result.path, result.why) = crate::path(self.definition, self.tenant);
         result.simulated = self.tenant.cmdlets.is_simulated();
         result.cancelled = self.cancel.is_cancelled();
         let input = self.command.input();
@@ -50,36 +75,75 @@ impl Run<'_> {
             result.plan = Some(state.plan);
         }
         result.end_change(&items, failed, self.definition);
-        Ok(result)
+        result
+    }
+
+    /// Takes in what an earlier driver recorded, and looks at what it may have sent.
+    async fn take_over(&self, state: &mut State) -> Result<(), Stop> {
+        if !self.resumed {
+            return Ok(());
+        }
+        let recorded = self.ledger.resume(self.book.held()).await;
+        let recorded = recorded.map_err(|error| match error {
+            LedgerError::Lost => Stop::Lost,
+            error @ LedgerError::UnknownVersion { .. } => {
+                Stop::Parked(Box::new(unknown_version(&error)))
+            }
+            other => Stop::Unrecorded(other.to_string()),
+        })?;
+        self.book.knows(&recorded.settled.items);
+        // What was allowed by its hash was compared before the first intent.
+        state.compared = !recorded.settled.history.is_empty() || !recorded.open.is_empty();
+        state.settled = recorded.settled;
+        state.warnings = recorded.warnings;
+        state.round = recorded.rounds;
+        for step in recorded.open {
+            let stepped = self.look_after(step).await;
+            state.settled.items.extend(stepped.settled);
+            state.settled.history.push(stepped.history);
+        }
+        self.book.flush().await
+    }
+
+    /// Looks at the tenant for what is left to do, forward or back.
+    async fn look(&self, settled: &Settled) -> Result<Plan, Failure> {
+        let look = async {
+            match &self.past {
+                None => self.command.look(self.tenant, settled).await,
+                Some(done) => self.command.undo(self.tenant, done, settled).await,
+            }
+        };
+        tokio::select! {
+            looked = look => looked,
+            () = self.cancel.grace_over(self.clock) => Err(cancelled()),
+        }
     }
 
     /// Looks and applies, round after round. Gives the failure that ended the run early, if any.
-    async fn rounds(&self, state: &mut State) -> Result<Option<Failure>, Failure> {
+    async fn rounds(&self, state: &mut State) -> Result<Option<Failure>, Stop> {
         for _ in 0..MAX_ROUNDS {
-            let looked = tokio::select! {
-                looked = self.command.look(self.tenant, &state.settled) => looked,
-                () = self.cancel.grace_over(self.clock) => Err(cancelled()),
-            };
-            let mut plan = match looked {
+            let mut plan = match self.look(&state.settled).await {
                 Ok(plan) => plan,
                 Err(failure) => {
                     // What earlier rounds left open has no look to plan it again.
-                    self.give_up_open(state, &failure).await?;
+                    self.give_up_open(state, &failure);
                     return Ok(Some(failure));
                 }
             };
-            self.take(state, std::mem::take(&mut plan.settled)).await?;
-            for warning in std::mem::take(&mut plan.warnings) {
-                if !state.warnings.contains(&warning) {
-                    self.observer.warning(&warning);
-                    state.warnings.push(warning);
-                }
-            }
-            if let Some(failure) = plan.failure.take() {
-                self.give_up_open(state, &failure).await?;
+            plan.steps.retain(|step| !step.items.is_empty());
+            let changes = plan.steps.iter().any(|step| !step.prepares);
+            if let Some(failure) = self.other_than_shown(state, &plan, changes).await? {
+                let open = plan.steps.iter().flat_map(|step| step.items.iter());
+                let held = open.map(|item| given_up(&item.key, &item.input, failure.clone()));
+                self.take(state, held.collect());
                 return Ok(Some(failure));
             }
-            plan.steps.retain(|step| !step.items.is_empty());
+            self.take(state, std::mem::take(&mut plan.settled));
+            self.warn(state, std::mem::take(&mut plan.warnings));
+            if let Some(failure) = plan.failure.take() {
+                self.give_up_open(state, &failure);
+                return Ok(Some(failure));
+            }
             if state.total.is_none() {
                 let planned: usize = plan.steps.iter().map(|step| step.items.len()).sum();
                 state.total = Some(planned + state.settled.items.len());
@@ -87,12 +151,19 @@ impl Run<'_> {
             if plan.steps.is_empty() {
                 // An item that was tried and that no look has settled must not fall out of sight.
                 let lost = Failure::internal("the last look said nothing about it");
-                self.give_up_open(state, &lost).await?;
+                self.give_up_open(state, &lost);
+                if self.request.dry_run && state.plan.plan_hash.is_none() {
+                    self.show(state, &plan);
+                }
                 return Ok(None);
             }
-            self.ledger.plan(self.id, &plan).await?;
-            if self.request.dry_run && !plan.steps.iter().all(|step| step.prepares) {
-                state.plan = PlanView::of(&plan);
+            self.book.note(Entry::Plan {
+                round: state.round,
+                plan: Box::new(plan.clone()),
+            });
+            state.round += 1;
+            if self.request.dry_run && changes {
+                self.show(state, &plan);
                 return Ok(None);
             }
             if self.request.dry_run {
@@ -101,31 +172,79 @@ impl Run<'_> {
             self.apply_round(state, &plan).await?;
         }
         let failure = Failure::internal("the command never comes to an end of looking");
-        self.give_up_open(state, &failure).await?;
+        self.give_up_open(state, &failure);
         Ok(Some(failure))
     }
 
-    /// Applies the steps of one plan and takes in what became of them.
-    async fn apply_round(&self, state: &mut State, plan: &Plan) -> Result<(), Failure> {
-        let (steps, refused) = self.admitted(state, plan);
-        self.take(state, refused).await?;
-        let total = state.total;
-        let stepped = self.run_steps(&steps, &state.settled, total).await?;
-        for Stepped {
-            step,
-            settled,
-            failure,
-            made,
-        } in stepped
-        {
-            self.take(state, settled).await?;
-            state.settled.history.push(History {
-                step,
-                failure,
-                made,
-            });
+    /// The plan of a dry run, with its hash.
+    fn show(&self, state: &mut State, plan: &Plan) {
+        let hash = crate::hash::of(self.request, &self.command.input(), plan);
+        let prepared = std::mem::take(&mut state.plan.prepared);
+        state.plan = PlanView::of(plan, hash, self.definition);
+        state.plan.prepared = prepared;
+    }
+
+    /// The conflict, when the first plan that changes something is not the one that the caller was
+    /// shown.
+    async fn other_than_shown(
+        &self,
+        state: &mut State,
+        plan: &Plan,
+        changes: bool,
+    ) -> Result<Option<Failure>, Stop> {
+        let over = plan.steps.is_empty() || plan.failure.is_some();
+        if state.compared || !(changes || over) {
+            return Ok(None);
         }
-        Ok(())
+        state.compared = true;
+        let Some(shown) = self.request.plan_hash.as_deref() else {
+            return Ok(None);
+        };
+        if plan.failure.is_some()
+            || crate::hash::of(self.request, &self.command.input(), plan) == shown
+        {
+            return Ok(None);
+        }
+        match self.ledger.planned(shown).await {
+            Ok(then) => Ok(Some(crate::hash::conflict(then.as_ref(), plan))),
+            Err(LedgerError::Passing(why)) => Err(Stop::Unrecorded(why)),
+            Err(_) => Ok(Some(crate::hash::conflict(None, plan))),
+        }
+    }
+
+    fn warn(&self, state: &mut State, warnings: Vec<String>) {
+        let known = |warning: &String| state.warnings.contains(warning);
+        let fresh: Vec<String> = warnings.into_iter().filter(|one| !known(one)).collect();
+        if fresh.is_empty() {
+            return;
+        }
+        for warning in &fresh {
+            self.observer.warning(warning);
+        }
+        self.book.note(Entry::Warnings(fresh.clone()));
+        state.warnings.extend(fresh);
+    }
+
+    /// Applies the steps of one plan and takes in what became of them.
+    async fn apply_round(&self, state: &mut State, plan: &Plan) -> Result<(), Stop> {
+        let (steps, refused) = self.admitted(state, plan);
+        self.take(state, refused);
+        let stepped = self.run_steps(&steps, &state.settled, state.total).await;
+        let mut stopped = None;
+        for stepped in stepped {
+            match stepped {
+                Ok(stepped) => {
+                    state.settled.items.extend(stepped.settled);
+                    state.settled.history.push(stepped.history);
+                }
+                Err(Unfinished { stop, history }) => {
+                    state.settled.history.extend(history);
+                    stopped = Some(stop);
+                }
+            }
+        }
+        self.progress(state);
+        stopped.map_or(Ok(()), Err)
     }
 
     /// The steps that may be applied, and the items that may not: the run is cancelled, the facts
@@ -222,51 +341,47 @@ impl Run<'_> {
     }
 
     /// Ends every item that was tried and is not settled.
-    async fn give_up_open(&self, state: &mut State, failure: &Failure) -> Result<(), Failure> {
-        let mut open: Vec<Item> = Vec::new();
-        let settled = state.settled.items.iter().map(|item| item.key.as_str());
-        let mut known: HashSet<&str> = settled.collect();
-        for attempt in &state.settled.history {
-            for item in &attempt.step.items {
-                if !known.insert(item.key.as_str()) {
-                    continue;
-                }
-                // What may have been done and can no longer be looked at is not known.
-                let last = state.settled.last_failure(&item.key);
-                open.push(match (state.settled.maybe_done(&item.key), last) {
-                    (Some(_), _) => Item::unknown(item.key.as_str(), item.input.as_str(), failure),
-                    (None, Some(why)) => given_up(&item.key, &item.input, why.clone()),
-                    (None, None) => given_up(&item.key, &item.input, failure.clone()),
-                });
-            }
-        }
-        self.take(state, open).await
+    fn give_up_open(&self, state: &mut State, failure: &Failure) {
+        let open = open_items(&state.settled, failure);
+        self.take(state, open);
     }
 
-    /// Records settled items and tells the observer.
-    async fn take(&self, state: &mut State, items: Vec<Item>) -> Result<(), Failure> {
-        let fresh: Vec<Item> = items
-            .into_iter()
-            .flat_map(|mut item| {
-                let more = std::mem::take(&mut item.more);
-                std::iter::once(item).chain(more)
-            })
-            .filter(|item| state.known.insert(item.key.clone()))
-            .collect();
-        if fresh.is_empty() {
-            return Ok(());
+    /// Notes settled items and tells the observer.
+    fn take(&self, state: &mut State, items: Vec<Item>) {
+        let fresh = self.book.settle(items, self.observer);
+        if !fresh.is_empty() {
+            state.settled.items.extend(fresh);
+            self.progress(state);
         }
-        self.ledger.settle(self.id, &fresh).await?;
-        for item in &fresh {
-            self.observer.item(item);
-        }
-        state.settled.items.extend(fresh);
+    }
+
+    fn progress(&self, state: &State) {
         self.observer.progress(Progress {
             done: state.settled.items.len(),
             total: state.total,
         });
-        Ok(())
     }
+}
+
+/// The items that were tried and are not settled, ended with what is known of them.
+fn open_items(settled: &Settled, failure: &Failure) -> Vec<Item> {
+    let mut open: Vec<Item> = Vec::new();
+    let mut known: HashSet<&str> = settled.keys();
+    for attempt in &settled.history {
+        for item in &attempt.step.items {
+            if !known.insert(item.key.as_str()) {
+                continue;
+            }
+            // What may have been done and can no longer be looked at is not known.
+            let last = settled.last_failure(&item.key);
+            open.push(match (settled.maybe_done(&item.key), last) {
+                (Some(_), _) => Item::unknown(item.key.as_str(), item.input.as_str(), failure),
+                (None, Some(why)) => given_up(&item.key, &item.input, why.clone()),
+                (None, None) => given_up(&item.key, &item.input, failure.clone()),
+            });
+        }
+    }
+    open
 }
 
 /// What kind of change a step is, where a command has several: each is tried anew.

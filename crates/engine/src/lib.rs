@@ -1,33 +1,55 @@
 //! A run from request to recorded result. Every way in hands the same [`RunRequest`] to the same
 //! [`Engine`] and gets the same [`RunResult`].
 
+mod book;
 mod cancel;
 mod change;
-mod ledger;
+mod drive;
+pub mod hash;
+mod lease;
+pub mod ledger;
 mod observer;
+mod probe;
 #[cfg(test)]
 mod promises;
 mod read;
 mod request;
 mod result;
+mod retry;
 mod steps;
+mod undo;
+mod workers;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use commands::{Definition, Tenant};
-use kernel::{Clock, Failure, Random, failure::code, ids::RunId};
+use commands::{Definition, Done, Tenant};
+use kernel::{Clock, ErrorKind, Failure, Random, failure::code, ids::RunId};
 
+pub use book::Stop;
 pub use cancel::Cancel;
-pub use ledger::{Entry, Ledger, MemoryLedger};
+pub use drive::Driven;
+pub use ledger::{Ledger, LedgerError, MemoryLedger, NewRun, Origin, Submitted, Way};
 pub use observer::{Observer, Progress, Silent};
+pub use probe::{NoProbe, Point, Probe};
 pub use request::{Expect, RunRequest};
-pub use result::{ErrorView, ItemView, PlanView, ReturnData, RunResult};
+pub use result::{ErrorView, ItemView, PlanView, ReachView, ReturnData, RunResult};
+pub use retry::rest_of;
+pub use workers::{Limits, Submission, Tenants, Workers, changes};
+
+use book::Book;
+
+/// How long a run that somebody waits for tries to be recorded before it stops.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Drives runs.
 pub struct Engine {
-    ledger: Arc<dyn Ledger>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) probe: Arc<dyn Probe>,
+    /// Fresh per process start.
+    pub(crate) worker: String,
+    origin: Origin,
 }
 
 impl Engine {
@@ -35,12 +57,42 @@ impl Engine {
     pub fn new(ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         Self {
             ledger,
+            worker: random.uuid().to_string(),
             clock,
             random,
+            probe: Arc::new(NoProbe),
+            origin: Origin::default(),
         }
     }
 
-    /// Runs a command against a tenant.
+    /// With who asks for the runs of [`Engine::run`].
+    #[must_use]
+    pub fn with_origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// With somebody who may hold a run at certain points.
+    #[must_use]
+    pub fn with_probe(mut self, probe: Arc<dyn Probe>) -> Self {
+        self.probe = probe;
+        self
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Arc<dyn Ledger> {
+        &self.ledger
+    }
+
+    /// The name under which this engine holds leases.
+    pub fn worker(&self) -> &str {
+        &self.worker
+    }
+
+    /// Runs a command against a tenant and waits for its end.
+    ///
+    /// A change is recorded before it is sent, and stops before it is sent when that fails. A read
+    /// is recorded once its rows are out; when that fails the result says so in a warning.
     ///
     /// An error means that no run was started: the command, a parameter or a value is unknown, or
     /// a list is empty. Everything else, failures included, is a result.
@@ -51,37 +103,134 @@ impl Engine {
         observer: &dyn Observer,
         cancel: &Cancel,
     ) -> Result<RunResult, Failure> {
-        let definition = find(&request.command)?;
-        let id = RunId::new(self.clock.as_ref(), self.random.as_ref());
-        let checked = match definition.check(&request.input) {
-            Ok(checked) => checked,
-            Err(failure) if commands::input::is_usage_error(&failure) => return Err(failure),
-            Err(failure) => {
-                let result = RunResult::failed(id, request, &definition, &failure);
-                self.ledger.begin(id, request).await?;
-                self.ledger.finish(id, &result).await?;
-                return Ok(result);
+        let new = self.new_run(request.clone(), &Submission::of(self.origin.clone()))?;
+        let definition = find(&new.request.command)?;
+        if definition.reads {
+            return Ok(self
+                .run_read(&new, &definition, tenant, observer, cancel)
+                .await);
+        }
+        let new = NewRun {
+            claim: Some(self.worker.clone()),
+            ..new
+        };
+        let asked = self.clock.elapsed();
+        let held = match self.ledger.submit(&new).await {
+            Ok(Submitted::Held(held)) => held,
+            Ok(Submitted::Queued | Submitted::Known(_)) => {
+                return Err(Failure::internal("a run that was to be driven was queued"));
+            }
+            Err(LedgerError::Refused(failure)) => {
+                return Ok(RunResult::failed(
+                    new.id,
+                    &new.request,
+                    &definition,
+                    &failure,
+                ));
+            }
+            Err(error) => {
+                let failure = Stop::Unrecorded(error.to_string()).failure();
+                return Ok(RunResult::failed(
+                    new.id,
+                    &new.request,
+                    &definition,
+                    &failure,
+                ));
             }
         };
-        self.ledger.begin(id, request).await?;
-        let run = Run {
-            id,
-            request,
-            definition: &definition,
-            command: checked.as_ref(),
-            tenant,
-            observer,
-            cancel,
-            ledger: self.ledger.as_ref(),
-            clock: self.clock.as_ref(),
+        let claimed = ledger::Claimed {
+            held,
+            request: new.request,
+            origin: new.origin,
+            resumed: false,
         };
-        let result = if definition.reads {
-            run.read().await
-        } else {
-            run.change().await?
+        let driven = self
+            .drive(&claimed, asked, tenant, observer, cancel, PATIENCE)
+            .await;
+        Ok(match driven {
+            Driven::Finished(result) | Driven::Stopped(_, Some(result)) => *result,
+            Driven::Stopped(stop, None) => {
+                RunResult::failed(new.id, &claimed.request, &definition, &stop.failure())
+            }
+        })
+    }
+
+    async fn run_read(
+        &self,
+        new: &NewRun,
+        definition: &Definition,
+        tenant: &Tenant,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> RunResult {
+        let request = &new.request;
+        let mut result = match definition.check(&request.input) {
+            Ok(command) => {
+                let reading = read::Reading {
+                    id: new.id,
+                    request,
+                    definition,
+                    command: command.as_ref(),
+                    tenant,
+                    observer,
+                    cancel,
+                };
+                reading.here().await
+            }
+            Err(failure) => RunResult::failed(new.id, request, definition, &failure),
         };
-        self.ledger.finish(id, &result).await?;
-        Ok(result)
+        if let Err(error) = self.ledger.note(new, &result).await {
+            let warning = format!("the run is not recorded: {error}");
+            observer.warning(&warning);
+            result.warnings.push(warning);
+        }
+        result
+    }
+
+    /// A run that may be recorded: its command exists and its input can be read.
+    ///
+    /// # Errors
+    ///
+    /// The command, a parameter or a value is unknown, a list is empty, or flags contradict.
+    pub fn new_run(&self, request: RunRequest, how: &Submission) -> Result<NewRun, Failure> {
+        let definition = find(&request.command)?;
+        if let Err(failure) = definition.check(&request.input)
+            && commands::input::is_usage_error(&failure)
+        {
+            return Err(failure);
+        }
+        let reversible = definition.meta.effect == kernel::Effect::WriteReversible;
+        if (request.undo_after.is_some() || request.undo_of.is_some()) && !reversible {
+            return Err(undo::not_reversible(&definition));
+        }
+        if definition.reads && request.plan_hash.is_some() {
+            return Err(Failure::invalid(
+                code::BAD_REQUEST,
+                format!("{} changes nothing, so it has no plan", definition.meta.id),
+            ));
+        }
+        Ok(NewRun {
+            id: RunId::new(self.clock.as_ref(), self.random.as_ref()),
+            request: RunRequest {
+                command: definition.meta.id.to_owned(),
+                ..request
+            },
+            effect: definition.meta.effect,
+            origin: how.origin.clone(),
+            key: how.key.clone(),
+            urgent: how.urgent,
+            due: how.due,
+            claim: None,
+        })
+    }
+
+    /// The request that takes a finished run back.
+    ///
+    /// # Errors
+    ///
+    /// The run is unknown, not over, was a dry run, is not reversible, or was taken back before.
+    pub async fn undo_request(&self, run: RunId, dry_run: bool) -> Result<RunRequest, Failure> {
+        undo::request(self.ledger.as_ref(), run, dry_run).await
     }
 }
 
@@ -96,7 +245,8 @@ pub fn find(id: &str) -> Result<Definition, Failure> {
         return Ok(found.clone());
     }
     let near = commands::input::nearest(id, all.iter().map(|definition| definition.meta.id));
-    let failure = Failure::invalid(
+    let failure = Failure::new(
+        ErrorKind::InvalidInput,
         code::UNKNOWN_COMMAND,
         format!("there is no command `{}`", kernel::escape::clipped(id, 60)),
     )
@@ -107,7 +257,7 @@ pub fn find(id: &str) -> Result<Definition, Failure> {
     })
 }
 
-/// One run on its way.
+/// One run of a command that changes something, on its way.
 struct Run<'a> {
     id: RunId,
     request: &'a RunRequest,
@@ -117,17 +267,21 @@ struct Run<'a> {
     observer: &'a dyn Observer,
     cancel: &'a Cancel,
     ledger: &'a dyn Ledger,
+    book: &'a Book<'a>,
     clock: &'a dyn Clock,
+    probe: &'a dyn Probe,
+    /// What an earlier driver recorded, when there was one.
+    resumed: bool,
+    /// What an undo takes back; none for a run that goes forward.
+    past: Option<Vec<Done>>,
 }
 
-impl Run<'_> {
-    /// Which way the command goes, and why.
-    fn path(&self) -> (&'static str, &'static str) {
-        match self.definition.meta.session {
-            commands::Session::Compliance => self.tenant.search.path(),
-            commands::Session::Exchange | commands::Session::All => {
-                ("exchange", "its cmdlets live in Exchange Online")
-            }
+/// Which way a command goes, and why.
+fn path(definition: &Definition, tenant: &Tenant) -> (&'static str, &'static str) {
+    match definition.meta.session {
+        commands::Session::Compliance => tenant.search.path(),
+        commands::Session::Exchange | commands::Session::All => {
+            ("exchange", "its cmdlets live in Exchange Online")
         }
     }
 }

@@ -11,7 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use commands::{
-    Applied, Checked, Item, Outcome, Plan, Planned, Rows, Settled, Step, Summary, Tenant, Verdict,
+    Applied, Checked, Done, Item, Outcome, Plan, Planned, Rows, Settled, Step, Summary, Tenant,
+    Verdict,
     definition::ReadEnd,
     ports::{ClassicSearch, Cmdlets, Connection, PageSource, SignIn},
     values::Span,
@@ -20,7 +21,13 @@ use exchange::{Call, CallError, Reply, Service};
 use kernel::{ErrorKind, Failure, Happened, SeededRandom, SystemClock, failure::code, ids::RunId};
 use serde_json::{Value, json};
 
-use crate::{Cancel, Expect, Ledger, MemoryLedger, Run, RunRequest, RunResult, Silent};
+use crate::{
+    Cancel, Ledger, LedgerError, MemoryLedger, NewRun, NoProbe, Run, RunRequest, RunResult, Silent,
+    Stop, Submitted,
+    book::Book,
+    lease::Lease,
+    ledger::{Budget, Claimed, Entry, Held, Past, Recorded, Room, Signals},
+};
 
 struct NoWire;
 
@@ -134,6 +141,9 @@ impl Checked for Scripted {
     async fn read(&self, _: &Tenant, _: &mut dyn Rows) -> Result<ReadEnd, Failure> {
         Err(never())
     }
+    async fn undo(&self, _: &Tenant, _: &[Done], _: &Settled) -> Result<Plan, Failure> {
+        Ok(Plan::default())
+    }
     async fn look(&self, _: &Tenant, settled: &Settled) -> Result<Plan, Failure> {
         let round = settled.history.len();
         let open = self
@@ -217,7 +227,10 @@ impl Checked for Scripted {
     }
 }
 
-async fn run(command: &Scripted, ledger: &dyn Ledger) -> Result<RunResult, Failure> {
+async fn run(
+    command: &Scripted,
+    ledger: &dyn Ledger,
+) -> Result<RunResult, (Stop, Option<RunResult>)> {
     let clock = SystemClock::default();
     let wire: Arc<dyn Cmdlets> = Arc::new(NoWire);
     let tenant = Tenant::new(
@@ -227,17 +240,16 @@ async fn run(command: &Scripted, ledger: &dyn Ledger) -> Result<RunResult, Failu
         Arc::new(SystemClock::default()),
         Arc::new(SeededRandom::new(1)),
     );
-    let request = RunRequest {
-        command: "block-senders".to_owned(),
-        input: serde_json::Map::new(),
-        connection: "test".to_owned(),
-        dry_run: false,
-        stream: false,
-        expect: Expect::default(),
-    };
+    let request = RunRequest::new("block-senders", serde_json::Map::new(), "test");
     let definition = crate::find("block-senders").unwrap();
+    let held = Held {
+        run: RunId::new(&clock, &SeededRandom::new(1)),
+        fence: 1,
+    };
+    let lease = Lease::new(Duration::ZERO, Duration::from_hours(9));
+    let book = Book::new(ledger, held, &clock, &lease, Duration::from_secs(5));
     let run = Run {
-        id: RunId::new(&clock, &SeededRandom::new(1)),
+        id: held.run,
         request: &request,
         definition: &definition,
         command,
@@ -245,7 +257,11 @@ async fn run(command: &Scripted, ledger: &dyn Ledger) -> Result<RunResult, Failu
         observer: &Silent,
         cancel: &Cancel::default(),
         ledger,
+        book: &book,
         clock: &clock,
+        probe: &NoProbe,
+        resumed: false,
+        past: None,
     };
     run.change().await
 }
@@ -329,58 +345,140 @@ async fn what_still_runs_at_the_time_limit_is_pending() {
 
 /// A ledger that notes its intents among the events of the command, or refuses them.
 struct Strict {
+    inner: MemoryLedger,
     events: Arc<Mutex<Vec<String>>>,
-    refuses: bool,
+    /// What an intent ends with.
+    refuses: Option<LedgerError>,
+}
+
+impl Strict {
+    fn new(command: &Scripted, refuses: Option<LedgerError>) -> Self {
+        Self {
+            inner: MemoryLedger::default(),
+            events: Arc::clone(&command.events),
+            refuses,
+        }
+    }
 }
 
 #[async_trait]
 impl Ledger for Strict {
-    async fn begin(&self, _: RunId, _: &RunRequest) -> Result<(), Failure> {
+    async fn submit(&self, new: &NewRun) -> Result<Submitted, LedgerError> {
+        self.inner.submit(new).await
+    }
+    async fn claim(&self, _: &str, _: Duration, _: Room) -> Result<Vec<Claimed>, LedgerError> {
+        Ok(Vec::new())
+    }
+    async fn renew(&self, _: Held, _: Duration) -> Result<(), LedgerError> {
         Ok(())
     }
-    async fn plan(&self, _: RunId, _: &Plan) -> Result<(), Failure> {
-        Ok(())
+    async fn signals(&self, held: Held) -> Result<Signals, LedgerError> {
+        self.inner.signals(held).await
     }
-    async fn intent(&self, _: RunId, step: &str) -> Result<(), Failure> {
-        self.events.lock().unwrap().push(format!("intent {step}"));
-        if self.refuses {
-            Err(Failure::internal("the disk is full"))
-        } else {
-            Ok(())
+    async fn record(&self, held: Held, entries: &[Entry]) -> Result<(), LedgerError> {
+        let intents = entries.iter().filter_map(|entry| match entry {
+            Entry::Intent { step, .. } => Some(format!("intent {step}")),
+            _ => None,
+        });
+        let intents: Vec<String> = intents.collect();
+        if let Some(error) = self.refuses.clone().filter(|_| !intents.is_empty()) {
+            return Err(error);
         }
-    }
-    async fn settle(&self, _: RunId, items: &[Item]) -> Result<(), Failure> {
-        let settled = items.iter().map(|item| format!("settle {}", item.key));
+        self.events.lock().unwrap().extend(intents);
+        let settled = entries.iter().flat_map(|entry| match entry {
+            Entry::Items(items) => items.clone(),
+            _ => Vec::new(),
+        });
+        let settled = settled.map(|item| format!("settle {}", item.key));
         self.events.lock().unwrap().extend(settled);
+        self.inner.record(held, entries).await
+    }
+    async fn finish(
+        &self,
+        held: Held,
+        entries: &[Entry],
+        result: &RunResult,
+        follow_up: Option<&NewRun>,
+    ) -> Result<(), LedgerError> {
+        self.inner.finish(held, entries, result, follow_up).await
+    }
+    async fn note(&self, _: &NewRun, _: &RunResult) -> Result<(), LedgerError> {
         Ok(())
     }
-    async fn finish(&self, _: RunId, _: &RunResult) -> Result<(), Failure> {
+    async fn release(&self, _: Held) -> Result<(), LedgerError> {
+        Ok(())
+    }
+    async fn park(&self, _: Held, _: &Failure) -> Result<(), LedgerError> {
+        Ok(())
+    }
+    async fn resume(&self, held: Held) -> Result<Recorded, LedgerError> {
+        self.inner.resume(held).await
+    }
+    async fn past(&self, run: RunId) -> Result<Past, LedgerError> {
+        self.inner.past(run).await
+    }
+    async fn planned(&self, _: &str) -> Result<Option<Plan>, LedgerError> {
+        Ok(None)
+    }
+    async fn budget(&self, connection: &str) -> Result<Budget, LedgerError> {
+        self.inner.budget(connection).await
+    }
+    async fn keep_budget(&self, _: &str, _: Budget) -> Result<(), LedgerError> {
         Ok(())
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn intent_is_recorded_before_a_change_is_sent_and_the_item_after() {
-    let command = Scripted::new(&[("a", None, Fate::Done)]);
-    let ledger = Strict {
-        events: Arc::clone(&command.events),
-        refuses: false,
-    };
+    let command = Scripted::new(&[
+        ("a", Some("one"), Fate::Done),
+        ("b", Some("one"), Fate::Done),
+    ]);
+    let ledger = Strict::new(&command, None);
     run(&command, &ledger).await.unwrap();
     assert_eq!(
         command.events(),
-        ["intent a-0", "begin a-0", "end a-0", "settle a"]
+        [
+            "intent a-0",
+            "begin a-0",
+            "end a-0",
+            "settle a",
+            "intent b-0",
+            "begin b-0",
+            "end b-0"
+        ],
+        "the last item is recorded with the end of the run"
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_fails_keeps_everything_from_being_sent() {
     let command = Scripted::new(&[("a", None, Fate::Done), ("b", Some("one"), Fate::Done)]);
-    let ledger = Strict {
-        events: Arc::clone(&command.events),
-        refuses: true,
-    };
-    let failure = run(&command, &ledger).await.unwrap_err();
-    assert_eq!(failure.message, "the disk is full");
+    let full = LedgerError::Passing("the disk is full".to_owned());
+    let ledger = Strict::new(&command, Some(full));
+    let (stop, _) = run(&command, &ledger).await.unwrap_err();
+    assert_eq!(stop, Stop::Unrecorded("the disk is full".to_owned()));
     assert_eq!((command.applied("a"), command.applied("b")), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_freeze_holds_back_what_is_not_sent_yet() {
+    let command = Scripted::new(&[("a", None, Fate::Done), ("b", Some("one"), Fate::Done)]);
+    let ledger = Strict::new(&command, Some(LedgerError::Frozen));
+    let result = run(&command, &ledger).await.unwrap();
+    for item in &result.items {
+        assert_eq!(item.outcome, Outcome::NotAttempted);
+        assert_eq!(item.code, Some(code::FROZEN));
+    }
+    assert_eq!(result.items.len(), 2);
+    assert_eq!((command.applied("a"), command.applied("b")), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_once_the_lease_is_lost() {
+    let command = Scripted::new(&[("a", None, Fate::Done)]);
+    let ledger = Strict::new(&command, Some(LedgerError::Lost));
+    let (stop, _) = run(&command, &ledger).await.unwrap_err();
+    assert_eq!(stop, Stop::Lost);
+    assert_eq!(command.applied("a"), 0);
 }

@@ -1,15 +1,76 @@
-//! A run of a command that reads: rows are collected, or handed on one by one.
+//! A run of a command that reads: rows are collected, handed on one by one, or recorded page by
+//! page.
 
-use commands::{Rows, Table, definition::ReadEnd};
-use kernel::{ErrorKind, Failure, failure::code};
+use commands::{Checked, Definition, Rows, Table, Tenant, definition::ReadEnd};
+use kernel::{ErrorKind, Failure, failure::code, ids::RunId};
 use serde_json::{Map, Value};
+use tokio::sync::mpsc;
 
-use crate::{Observer, Progress, Run, RunResult};
+use crate::{
+    Cancel, Observer, Point, Probe, Progress, RunRequest, RunResult, Stop,
+    book::Book,
+    ledger::{Entry, Row},
+};
 
-impl Run<'_> {
-    /// Reads until the end, the limit, or a cancel.
-    pub(crate) async fn read(&self) -> RunResult {
-        let mut rows = Collector::new(self.observer, self.request.stream);
+/// How many rows are recorded as one page.
+const PAGE: usize = 500;
+
+/// A read on its way.
+pub(crate) struct Reading<'a> {
+    pub(crate) id: RunId,
+    pub(crate) request: &'a RunRequest,
+    pub(crate) definition: &'a Definition,
+    pub(crate) command: &'a dyn Checked,
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) cancel: &'a Cancel,
+}
+
+impl Reading<'_> {
+    /// Reads until the end, the limit, or a cancel; the rows are in the result, or went to the
+    /// observer.
+    pub(crate) async fn here(&self) -> RunResult {
+        let to = if self.request.stream {
+            To::Observer
+        } else {
+            To::Result
+        };
+        self.read(to).await
+    }
+
+    /// The same, with the rows recorded page by page and none in the result.
+    pub(crate) async fn recorded(
+        &self,
+        book: &Book<'_>,
+        probe: &dyn Probe,
+    ) -> Result<RunResult, (Stop, Option<RunResult>)> {
+        let (sender, mut pages) = mpsc::unbounded_channel::<Vec<Row>>();
+        let record = async {
+            let mut page = 0;
+            while let Some(rows) = pages.recv().await {
+                probe.reached(Point::InsidePage).await;
+                book.note(Entry::Rows { page, rows });
+                page += 1;
+                book.flush().await?;
+            }
+            if page == 0 {
+                // What an earlier attempt recorded is dropped.
+                book.note(Entry::Rows {
+                    page,
+                    rows: Vec::new(),
+                });
+            }
+            Ok(())
+        };
+        let (result, recorded) = tokio::join!(self.read(To::Pages(sender, Vec::new())), record);
+        match recorded {
+            Ok(()) => Ok(result),
+            Err(stop) => Err((stop, None)),
+        }
+    }
+
+    async fn read(&self, to: To) -> RunResult {
+        let mut rows = Collector::new(self.observer, to);
         let ended = tokio::select! {
             ended = self.command.read(self.tenant, &mut rows) => ended,
             () = self.cancel.cancelled() => Err(cancelled()),
@@ -18,8 +79,9 @@ impl Run<'_> {
             Ok(end) => (end, None),
             Err(failure) => (ReadEnd::default(), Some(failure)),
         };
+        rows.end();
         let mut result = RunResult::begin(self.id, self.request, self.definition);
-        (result.path, result.why) = self.path();
+        (result.path, result.why) = crate::path(self.definition, self.tenant);
         result.simulated = self.tenant.cmdlets.is_simulated();
         result.cancelled = self.cancel.is_cancelled();
         result.complete = Some(end.complete && failed.is_none());
@@ -59,9 +121,16 @@ fn cancelled() -> Failure {
     )
 }
 
+/// Where rows go.
+enum To {
+    Result,
+    Observer,
+    Pages(mpsc::UnboundedSender<Vec<Row>>, Vec<Row>),
+}
+
 struct Collector<'a> {
     observer: &'a dyn Observer,
-    stream: bool,
+    to: To,
     count: usize,
     raw: Vec<Value>,
     cells: Vec<Vec<String>>,
@@ -70,10 +139,10 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn new(observer: &'a dyn Observer, stream: bool) -> Self {
+    fn new(observer: &'a dyn Observer, to: To) -> Self {
         Self {
             observer,
-            stream,
+            to,
             count: 0,
             raw: Vec::new(),
             cells: Vec::new(),
@@ -81,17 +150,40 @@ impl<'a> Collector<'a> {
             warnings: Vec::new(),
         }
     }
+
+    /// Sends the last page, and says that there is none after it.
+    fn end(&mut self) {
+        if let To::Pages(sender, page) = std::mem::replace(&mut self.to, To::Observer)
+            && !page.is_empty()
+        {
+            // The receiver ends only with the run itself.
+            let _ = sender.send(page);
+        }
+    }
 }
 
 impl Rows for Collector<'_> {
     fn row(&mut self, raw: Value, cells: Vec<String>, context: Map<String, Value>) -> bool {
         self.count += 1;
-        if self.stream {
-            self.observer.row(&raw, &cells, &context);
-        } else {
-            self.raw.push(raw);
-            self.cells.push(cells);
-            self.context.push(context);
+        let mut wanted = true;
+        match &mut self.to {
+            To::Observer => self.observer.row(&raw, &cells, &context),
+            To::Result => {
+                self.raw.push(raw);
+                self.cells.push(cells);
+                self.context.push(context);
+            }
+            To::Pages(sender, page) => {
+                page.push(Row {
+                    raw,
+                    cells,
+                    context,
+                });
+                if page.len() >= PAGE {
+                    // Nobody records any more: the run has lost its lease.
+                    wanted = sender.send(std::mem::take(page)).is_ok();
+                }
+            }
         }
         if self.count.is_multiple_of(1000) {
             self.observer.progress(Progress {
@@ -99,7 +191,7 @@ impl Rows for Collector<'_> {
                 total: None,
             });
         }
-        self.observer.wants_rows()
+        wanted && self.observer.wants_rows()
     }
 
     fn warn(&mut self, warning: String) {

@@ -1,16 +1,18 @@
 //! What a run gives back: one JSON object, the same from every way in.
 
-use commands::{Definition, Item, Outcome, Plan, Table};
-use kernel::{Code, ErrorKind, Failure, ids::RunId};
-use serde::Serialize;
+use commands::{Definition, Item, Outcome, Plan, Reach, Table};
+use jiff::Timestamp;
+use kernel::{Code, Effect, ErrorKind, Failure, ids::RunId};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::RunRequest;
+use crate::{RunRequest, Stop};
 
 /// The verdict over a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReturnData {
     /// Every item is in the wished-for state, or the list is whole.
+    #[default]
     Successful,
     /// Some are and some are not, or the list has rows but is not whole.
     #[serde(rename = "Partially Successful")]
@@ -20,7 +22,7 @@ pub enum ReturnData {
 }
 
 /// One item as results show it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ItemView {
     /// The value as given.
     pub input: String,
@@ -109,6 +111,27 @@ pub struct PlanView {
     pub steps: Vec<StepView>,
     /// Auxiliary objects that the dry run itself made, and that are left behind.
     pub prepared: Vec<String>,
+    /// How far it reaches.
+    pub reach: ReachView,
+    /// What a run gives back to be allowed to do this and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan_hash: Option<String>,
+}
+
+/// How far a plan reaches, with what the engine knows of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ReachView {
+    /// What looking found.
+    #[serde(flatten)]
+    pub found: Reach,
+    /// How many items would be changed.
+    pub items: usize,
+    /// How many changing calls that takes.
+    pub calls: usize,
+    /// About how many seconds, reading back included, at a second a call and four at once.
+    pub seconds: u64,
+    /// Whether it can be taken back.
+    pub reversible: bool,
 }
 
 /// One step of a plan.
@@ -134,7 +157,7 @@ pub struct PlannedView {
 }
 
 impl PlanView {
-    pub(crate) fn of(plan: &Plan) -> Self {
+    pub(crate) fn of(plan: &Plan, hash: String, definition: &Definition) -> Self {
         let steps = plan.steps.iter().map(|step| StepView {
             step: step.key.clone(),
             facts: step.facts.clone(),
@@ -148,9 +171,19 @@ impl PlanView {
                 })
                 .collect(),
         });
+        let calls = plan.steps.len();
+        let reach = ReachView {
+            found: plan.reach.clone(),
+            items: plan.steps.iter().map(|step| step.items.len()).sum(),
+            calls,
+            seconds: (2 * calls as u64).div_ceil(4),
+            reversible: definition.meta.effect == Effect::WriteReversible,
+        };
         Self {
             steps: steps.collect(),
             prepared: Vec::new(),
+            reach,
+            plan_hash: Some(hash),
         }
     }
 
@@ -204,6 +237,12 @@ pub struct RunResult {
     /// The plan of a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanView>,
+    /// When the run takes itself back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo_at: Option<Timestamp>,
+    /// The run that this one takes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo_of: Option<RunId>,
     /// Rows read, kept or not.
     #[serde(skip)]
     pub rows: usize,
@@ -230,8 +269,22 @@ impl RunResult {
             cancelled: false,
             dry_run: request.dry_run,
             plan: None,
+            undo_at: None,
+            undo_of: request.undo_of,
             rows: 0,
         }
+    }
+
+    /// Says that the run stopped without a recorded outcome.
+    pub(crate) fn not_recorded(&mut self, stop: &Stop, definition: &Definition) {
+        self.error = Some(ErrorView::of(&stop.failure(), definition));
+        self.undo_at = None;
+        let good = |item: &ItemView| item.outcome.is_success();
+        self.return_data = if self.items.iter().any(good) || self.rows > 0 {
+            ReturnData::PartiallySuccessful
+        } else {
+            ReturnData::Failed
+        };
     }
 
     /// A run that ended before it had items or rows: its input was refused as a whole, or there is

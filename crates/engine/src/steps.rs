@@ -1,28 +1,44 @@
 //! Applying steps: intent, call, and reading back what the answer did not settle.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    time::Duration,
+};
 
-use commands::{Applied, Item, Outcome, Planned, Settled, Step, Verdict};
-use futures::{StreamExt, stream};
+use commands::{Applied, History, Item, Outcome, Planned, Settled, Step, Verdict};
+use futures::{StreamExt, future::BoxFuture, stream};
 use kernel::{ErrorKind, Failure, Happened, failure::code};
 use serde_json::Value;
 
 use crate::{
-    Progress, Run,
+    Point, Progress, Run, Stop,
+    book::Refused,
     change::{cancelled, given_up, held_back},
+    ledger::{Entry, Waiting},
 };
 
 /// How many lanes run at once. The wire client learns how many of their calls the service takes.
 const LANES: usize = 64;
 /// How long reading back may take once the run is cancelled.
 const LAST_LOOK: Duration = Duration::from_secs(5);
+/// How long a step that a dead driver may have sent is given before it is looked for again.
+const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// A pause that is worth telling about.
+const LONG_WAIT: Duration = Duration::from_secs(5);
 
 /// A step that was applied.
 pub(crate) struct Stepped {
-    pub(crate) step: Step,
+    /// Its items that are settled now and were not before.
     pub(crate) settled: Vec<Item>,
-    pub(crate) failure: Option<Failure>,
-    pub(crate) made: Value,
+    /// How it went.
+    pub(crate) history: History,
+}
+
+/// A step in whose course the run stopped; with what is known of it when it may have been sent.
+pub(crate) struct Unfinished {
+    pub(crate) stop: Stop,
+    pub(crate) history: Option<History>,
 }
 
 impl Run<'_> {
@@ -32,7 +48,7 @@ impl Run<'_> {
         steps: &[Step],
         settled: &Settled,
         total: Option<usize>,
-    ) -> Result<Vec<Stepped>, Failure> {
+    ) -> Vec<Result<Stepped, Unfinished>> {
         let mut lanes: Vec<Vec<&Step>> = Vec::new();
         let mut by_name: HashMap<&str, usize> = HashMap::new();
         for step in steps {
@@ -49,53 +65,70 @@ impl Run<'_> {
                 }
             }
         }
-        let running = lanes.into_iter().map(|lane| async move {
-            let mut out = Vec::with_capacity(lane.len());
-            for step in lane {
-                out.push(Box::pin(self.step(step, settled)).await?);
-            }
-            Ok::<_, Failure>(out)
-        });
+        let left = AtomicUsize::new(steps.len());
+        let mut running: Vec<BoxFuture<'_, _>> = Vec::with_capacity(lanes.len());
+        for lane in lanes {
+            running.push(Box::pin(self.lane(lane, settled, &left)));
+        }
         let mut finished = stream::iter(running).buffer_unordered(LANES);
         let mut out = Vec::new();
-        let mut done = settled.items.len();
-        let mut broken = None;
         while let Some(lane) = finished.next().await {
-            match lane {
-                Ok(lane) => {
-                    done += lane
-                        .iter()
-                        .map(|stepped| stepped.settled.len())
-                        .sum::<usize>();
-                    self.observer.progress(Progress { done, total });
-                    out.extend(lane);
-                }
-                // The others are finished first: what they did is to be known.
-                Err(failure) => broken = Some(failure),
-            }
-        }
-        broken.map_or(Ok(out), Err)
-    }
-
-    async fn step(&self, step: &Step, before: &Settled) -> Result<Stepped, Failure> {
-        let open: Vec<&Planned> = step.items.iter().collect();
-        if self.cancel.is_cancelled() {
-            let settled = open
-                .iter()
-                .map(|item| held_back(before, item, cancelled()))
-                .collect();
-            return Ok(Stepped {
-                step: step.clone(),
-                settled,
-                failure: None,
-                made: Value::Null,
+            out.extend(lane);
+            self.observer.progress(Progress {
+                done: self.book.settled(),
+                total,
             });
         }
-        self.ledger.intent(self.id, &step.key).await?;
-        let mut applied = tokio::select! {
-            applied = self.command.apply(self.tenant, step, &open) => applied,
-            () = self.cancel.grace_over(self.clock) => Applied::failed(&open, cut_off()),
+        out
+    }
+
+    /// The steps of one lane, until one of them stops the run.
+    async fn lane(
+        &self,
+        lane: Vec<&Step>,
+        settled: &Settled,
+        left: &AtomicUsize,
+    ) -> Vec<Result<Stepped, Unfinished>> {
+        let mut out = Vec::with_capacity(lane.len());
+        for step in lane {
+            let stepped = Box::pin(self.step(step, settled, left)).await;
+            let stopped = stepped.is_err();
+            out.push(stepped);
+            if stopped {
+                break;
+            }
+        }
+        out
+    }
+
+    async fn step(
+        &self,
+        step: &Step,
+        before: &Settled,
+        left: &AtomicUsize,
+    ) -> Result<Stepped, Unfinished> {
+        let open: Vec<&Planned> = step.items.iter().collect();
+        let hold = |why: Failure| {
+            let held = open.iter().map(|item| held_back(before, item, why.clone()));
+            self.stepped(step, held.collect(), None, Value::Null)
         };
+        self.probe.reached(Point::BeforeIntent).await;
+        if self.cancel.is_cancelled() {
+            return Ok(hold(cancelled()));
+        }
+        match self.book.intent(step).await {
+            Ok(()) => {}
+            Err(Refused::Frozen) => return Ok(hold(frozen())),
+            Err(Refused::Stop(stop)) => {
+                return Err(Unfinished {
+                    stop,
+                    history: None,
+                });
+            }
+        }
+        self.probe.reached(Point::IntentToSend).await;
+        let mut applied = self.send(step, &open).await?;
+        self.probe.reached(Point::AnsweredToSettled).await;
         let asked: Vec<&Planned> = open
             .iter()
             .copied()
@@ -105,7 +138,49 @@ impl Run<'_> {
             let read_back = self.read_back(step, asked, applied.failure.as_ref()).await;
             applied.settled.extend(read_back);
         }
-        for item in &open {
+        self.settle_rest(&open, &mut applied);
+        let stepped = self.stepped(step, applied.settled, applied.failure, applied.made);
+        if left.fetch_sub(1, SeqCst) > 1 {
+            // The last step waits for the next look, and is recorded with what comes of it.
+            self.book.flush().await.map_err(|stop| Unfinished {
+                stop,
+                history: Some(stepped.history.clone()),
+            })?;
+        }
+        self.probe.reached(Point::BetweenItems).await;
+        Ok(stepped)
+    }
+
+    /// Makes the call, under the lease.
+    async fn send(&self, step: &Step, open: &[&Planned]) -> Result<Applied, Unfinished> {
+        if self.book.lease().left(self.clock).is_zero() {
+            // Another may have taken the run over while this process stood still.
+            return Err(Unfinished {
+                stop: Stop::Lost,
+                history: None,
+            });
+        }
+        let call = async {
+            let call = self.command.apply(self.tenant, step, open);
+            tokio::join!(call, self.probe.reached(Point::InFlight)).0
+        };
+        tokio::select! {
+            applied = call => Ok(applied),
+            () = self.cancel.grace_over(self.clock) => Ok(Applied::failed(open, cut_off())),
+            () = self.book.lease().over(self.clock) => Err(Unfinished {
+                stop: Stop::Lost,
+                history: Some(History {
+                    step: step.clone(),
+                    failure: Some(interrupted()),
+                    made: Value::Null,
+                }),
+            }),
+        }
+    }
+
+    /// Ends the items that the call said nothing about, unless they may be tried again.
+    fn settle_rest(&self, open: &[&Planned], applied: &mut Applied) {
+        for item in open {
             let named = applied
                 .settled
                 .iter()
@@ -127,12 +202,52 @@ impl Run<'_> {
                     .push(given_up(&item.key, &item.input, failure));
             }
         }
-        Ok(Stepped {
+    }
+
+    /// Notes what became of a step.
+    fn stepped(
+        &self,
+        step: &Step,
+        settled: Vec<Item>,
+        failure: Option<Failure>,
+        made: Value,
+    ) -> Stepped {
+        let settled = self.book.settle(settled, self.observer);
+        let history = History {
             step: step.clone(),
-            settled: applied.settled,
-            failure: applied.failure,
-            made: applied.made,
-        })
+            failure,
+            made,
+        };
+        self.book.note(Entry::Attempt(Box::new(history.clone())));
+        Stepped { settled, history }
+    }
+
+    /// Looks at a step that an earlier driver may have sent. What is not there is looked for once
+    /// more, since the service may still be at work on it; then it is left to the next look.
+    pub(crate) async fn look_after(&self, step: Step) -> Stepped {
+        let failure = interrupted();
+        let mut settled = Vec::new();
+        for look in 0..2 {
+            let missing = |settled: &Vec<Item>, item: &&Planned| {
+                !settled.iter().any(|done: &Item| done.key == item.key)
+            };
+            let asked: Vec<&Planned> = step
+                .items
+                .iter()
+                .filter(|item| missing(&settled, item))
+                .collect();
+            if asked.is_empty() {
+                break;
+            }
+            if look > 0 {
+                tokio::select! {
+                    () = self.clock.sleep(SECOND_LOOK) => {}
+                    () = self.cancel.cancelled() => {}
+                }
+            }
+            settled.extend(self.read_back(&step, asked, Some(&failure)).await);
+        }
+        self.stepped(&step, settled, Some(failure), Value::Null)
     }
 
     /// Reads back until each item is settled, found missing, or the time limit ends. Items found
@@ -186,9 +301,21 @@ impl Run<'_> {
                 }));
                 return settled;
             }
+            let pause = wait.min(left);
+            if let Some((_, waiting_for)) = running.first()
+                && pause >= LONG_WAIT
+            {
+                self.book.note(Entry::Waiting(Some(Waiting {
+                    what: waiting_for.message.clone(),
+                    until: self.clock.now().checked_add(left).ok(),
+                })));
+            }
             tokio::select! {
-                () = self.clock.sleep(wait.min(left)) => {}
+                () = self.clock.sleep(pause) => {}
                 () = self.cancel.cancelled() => {}
+            }
+            if pause >= LONG_WAIT {
+                self.book.note(Entry::Waiting(None));
             }
             asked = running.into_iter().map(|(item, _)| item).collect();
         }
@@ -218,4 +345,24 @@ fn cut_off() -> Failure {
         "the run was cancelled while this was under way",
     )
     .happened(Happened::MaybeSent)
+}
+
+/// What became of a call whose driver ended is known only by looking.
+fn interrupted() -> Failure {
+    Failure::new(
+        ErrorKind::Incomplete,
+        code::RUN_INTERRUPTED,
+        "the program that drove the run ended while this was under way",
+    )
+    .happened(Happened::MaybeSent)
+}
+
+fn frozen() -> Failure {
+    Failure::new(
+        ErrorKind::Conflict,
+        code::FROZEN,
+        "an administrator has frozen all changes",
+    )
+    .status(409)
+    .hint("run the rest when the freeze is lifted")
 }

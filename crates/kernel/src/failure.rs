@@ -356,6 +356,60 @@ pub mod code {
             "Answer the question, or give `--yes` where there is no terminal.";
         EXPECTATION = "expectation", "The search is not what `--expect-query` or `--expect-at-most` said.",
             "Look at the search again before you purge.";
+        NOT_REVERSIBLE = "not_reversible", "What the run did cannot be taken back.",
+            "The result names what was done; some of it may be changed by hand.";
+        CHANGED_SINCE = "changed_since", "Somebody changed the item after the run, so the undo left it alone.",
+            "Look at the item in the tenant and decide by hand.";
+        ALREADY_UNDONE = "already_undone", "The run was taken back before.",
+            "The message names the run that did it.";
+        PLAN_CHANGED = "plan_changed", "The tenant is not as it was in the dry run whose plan hash was given.",
+            "The difference is in `args`; make a new dry run, look at it, and give its hash.";
+        PLAN_HASH_REQUIRED = "plan_hash_required", "A destructive command needs the hash of a dry run.",
+            "Make a dry run, look at it, and give its `plan_hash`; or use a token that waives it.";
+        FROZEN = "frozen", "An administrator has frozen all changes.",
+            "Wait until the freeze is lifted; what was under way has said how far it came.";
+        IDEMPOTENCY_CONFLICT = "idempotency_conflict", "The idempotency key was used before with other input.",
+            "Use a fresh key for each new request, and the same key only to repeat one.";
+        RECORDING_FAILED = "recording_failed", "The run could not be recorded, so nothing more was sent.",
+            "Free the disk or mend the database; a local run can go on without a record with `--no-record`.";
+        UNKNOWN_VERSION = "unknown_version", "Something stored has a version that this program does not know.",
+            "Run the newer program that wrote it; the run is parked and nothing was lost.";
+        UNKNOWN_RUN = "unknown_run", "No run of that id is recorded.",
+            "See `mailcordon runs list`; retention may have removed it.";
+        RUN_OVER = "run_over", "The run is over, so it cannot be cancelled.",
+            "Undo it, if it is reversible.";
+        RUN_NOT_OVER = "run_not_over", "The run is not over yet.",
+            "Wait for its end, or cancel it.";
+        RUN_INTERRUPTED = "run_interrupted", "The program that drove the run ended before the run did.",
+            "`mailcordon runs resume` looks at what was done and goes on.";
+        NEWER_SCHEMA = "newer_schema", "The database was made by a newer program.",
+            "Run that program; this one changes nothing in it.";
+        DAMAGED_STORE = "damaged_store", "The database is damaged.",
+            "Stop, keep the files, and restore a backup.";
+        STORE_IN_USE = "store_in_use", "Another `serve` uses the data folder.",
+            "Stop it, or name another folder with `--data`.";
+        STORE_UNAVAILABLE = "store_unavailable", "The database cannot be written or read just now.",
+            "See the message: a full or read-only disk, or a database that cannot be reached.";
+        AUDIT_BROKEN = "audit_broken", "The audit chain does not hold.",
+            "The message names the chain and the entry; keep the database and the checkpoint file as evidence.";
+        TOKEN_REQUIRED = "token_required", "The request bears no valid token.",
+            "Send `Authorization: Bearer …` with a token of `mailcordon token create` that has not ended.";
+        TOKEN_FORBIDS = "token_forbids", "The token does not grant this.",
+            "The message names the missing scope, command or connection.";
+        CAP_REACHED = "cap_reached", "The token's cap on items, mailboxes or runs is reached.",
+            "Split the work, wait, or use a token with a higher cap.";
+        RATE_LIMITED = "rate_limited", "Too many requests with this token.",
+            "Wait as long as `Retry-After` says.";
+        UNKNOWN_ROUTE = "unknown_route", "The service has no such resource, or not with that method.",
+            "See `/api/v1/openapi.json`.";
+        BAD_REQUEST = "bad_request", "The request cannot be understood.",
+            "The message names the member and the rule.";
+        BAD_CURSOR = "bad_cursor", "The cursor does not belong to this list.",
+            "Start again without a cursor.";
+        COMPRESSED_BODY = "compressed_body", "Compressed request bodies are not taken.",
+            "Send the body as it is.";
+        NOT_ACCEPTED = "not_accepted", "The service did not accept the request or answered in an unknown form.",
+            "Check that the URL is that of a mailcordon service of this version.";
         BROKEN_MAIL = "broken_mail", "A mail could not be read in full.",
             "What was readable is in the output; the problem names the rest.";
     }

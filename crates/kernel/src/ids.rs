@@ -28,9 +28,22 @@ macro_rules! typed_id {
                 Self(v7(clock, random))
             }
 
+            /// The id of that UUID.
+            pub const fn of(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
             /// The UUID underneath.
             pub fn as_uuid(self) -> Uuid {
                 self.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
             }
         }
 

@@ -2,7 +2,7 @@
 
 use clap::ArgMatches;
 use commands::Table;
-use engine::{Expect, RunRequest};
+use engine::RunRequest;
 use kernel::Failure;
 use serde_json::{Map, Value, json};
 
@@ -74,12 +74,8 @@ fn list(matches: &ArgMatches) -> Result<u8, Failure> {
 fn test(matches: &ArgMatches) -> Result<u8, Failure> {
     let definition = engine::find("test-connection")?;
     let request = RunRequest {
-        command: definition.meta.id.to_owned(),
-        input: Map::new(),
-        connection: String::new(),
-        dry_run: false,
         stream: Format::of(matches) == Format::Ndjson,
-        expect: Expect::default(),
+        ..RunRequest::new(definition.meta.id, Map::new(), "")
     };
     let config = matches.get_one::<String>("config").map(String::as_str);
     let name = matches.get_one::<String>("name").map(String::as_str);

@@ -27,9 +27,6 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Failure> {
     let format = Format::of(matches);
     let flag = |name: &str| matches.try_get_one::<bool>(name).ok().flatten().copied();
     let request = RunRequest {
-        command: id.to_owned(),
-        input,
-        connection: String::new(),
         dry_run: flag("dry-run").unwrap_or(false),
         stream: format == Format::Ndjson,
         expect: Expect {
@@ -45,6 +42,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Failure> {
                 .copied(),
             shown: None,
         },
+        ..RunRequest::new(id, input, "")
     };
     let yes = flag("yes").unwrap_or(false);
     let config = matches.get_one::<String>("config").map(String::as_str);

@@ -14,7 +14,7 @@ use commands::{
     Tenant,
     ports::{ClassicSearch, CloudConnection, Cmdlets},
 };
-use engine::{Cancel, Engine, Expect, RunRequest, RunResult, Silent};
+use engine::{Cancel, Engine, RunRequest, RunResult, Silent};
 use exchange::{
     Cmdlet, Exchange, Values,
     cmdlet::{Expiry, ListAction, ListType, NewTenantAllowBlockListItems},
@@ -279,12 +279,8 @@ impl Lab {
         cancel: &Cancel,
     ) -> Result<RunResult, Failure> {
         let request = RunRequest {
-            command: command.to_owned(),
-            input: object(input),
-            connection: "simulated".to_owned(),
             dry_run,
-            stream: false,
-            expect: Expect::default(),
+            ..RunRequest::new(command, object(input), "simulated")
         };
         Box::pin(self.engine.run(&request, tenant, &Silent, cancel)).await
     }

@@ -20,6 +20,8 @@ pub struct Tenant {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
+    /// Addresses of people whose mailboxes and mail need a second look, in lower case.
+    pub vips: Vec<String>,
     own_domains: OnceCell<Result<Vec<String>, Failure>>,
 }
 
@@ -38,8 +40,16 @@ impl Tenant {
             connection,
             clock,
             random,
+            vips: Vec::new(),
             own_domains: OnceCell::new(),
         }
+    }
+
+    /// With the people that the configuration calls VIPs.
+    #[must_use]
+    pub fn with_vips(mut self, vips: &[String]) -> Self {
+        self.vips = vips.iter().map(|vip| vip.to_lowercase()).collect();
+        self
     }
 
     /// The tenant's accepted domains, in lower case. Asked once; the failure too is kept, so that

@@ -1,11 +1,14 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use commands::{
-    Applied, Checked, Rows, Summary, Tenant, Verdict,
+    Applied, Checked, Done, Rows, Summary, Tenant, Verdict,
     definition::ReadEnd,
     ports::{
         Action, ActionKind, Cmdlets, Connection, ContentSearch, DeleteType, NewSearch, PageSource,
@@ -18,7 +21,10 @@ use kernel::{Happened, SeededRandom, SystemClock, ids::RunId};
 use serde_json::json;
 
 use super::*;
-use crate::{Cancel, Expect, MemoryLedger, RunRequest, Silent};
+use crate::{
+    Cancel, Expect, MemoryLedger, NoProbe, RunRequest, Silent, book::Book, lease::Lease,
+    ledger::Held,
+};
 
 /// A world that no test here may reach.
 struct Nothing;
@@ -122,6 +128,9 @@ impl Checked for Scripted {
     async fn read(&self, _: &Tenant, _: &mut dyn Rows) -> Result<ReadEnd, Failure> {
         Err(never())
     }
+    async fn undo(&self, _: &Tenant, _: &[Done], _: &Settled) -> Result<Plan, Failure> {
+        Ok(Plan::default())
+    }
     async fn look(&self, _: &Tenant, settled: &Settled) -> Result<Plan, Failure> {
         let mut plan = Plan::default();
         let looked = self.looked.fetch_add(1, SeqCst);
@@ -176,26 +185,33 @@ async fn run(command: &Scripted, shown: Option<Vec<serde_json::Map<String, Value
         Arc::new(SeededRandom::new(1)),
     );
     let request = RunRequest {
-        command: "block-senders".to_owned(),
-        input: serde_json::Map::new(),
-        connection: "test".to_owned(),
-        dry_run: false,
-        stream: false,
         expect: Expect {
             shown,
             ..Expect::default()
         },
+        ..RunRequest::new("block-senders", serde_json::Map::new(), "test")
     };
+    let ledger = MemoryLedger::default();
+    let held = Held {
+        run: RunId::new(&clock, &random),
+        fence: 1,
+    };
+    let lease = Lease::new(Duration::ZERO, Duration::from_hours(9));
+    let book = Book::new(&ledger, held, &clock, &lease, Duration::from_secs(5));
     let run = Run {
-        id: RunId::new(&clock, &random),
+        id: held.run,
         request: &request,
         definition: &crate::find("block-senders").unwrap(),
         command,
         tenant: &tenant,
         observer: &Silent,
         cancel: &command.cancel.clone().unwrap_or_default(),
-        ledger: &MemoryLedger::default(),
+        ledger: &ledger,
+        book: &book,
         clock: &clock,
+        probe: &NoProbe,
+        resumed: false,
+        past: None,
     };
     run.change().await.unwrap()
 }

@@ -194,15 +194,11 @@ fn shared_message(result: &RunResult) -> Option<&str> {
 
 fn request(id: &str, input: Map<String, Value>, at_most: Option<u64>) -> RunRequest {
     RunRequest {
-        command: id.to_owned(),
-        input,
-        connection: CONNECTION.to_owned(),
-        dry_run: false,
-        stream: false,
         expect: Expect {
             at_most,
             ..Expect::default()
         },
+        ..RunRequest::new(id, input, CONNECTION)
     }
 }
 

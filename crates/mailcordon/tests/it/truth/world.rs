@@ -76,14 +76,7 @@ impl World {
         command: &str,
         input: &Map<String, Value>,
     ) -> Result<engine::RunResult, kernel::Failure> {
-        let request = RunRequest {
-            command: command.to_owned(),
-            input: input.clone(),
-            connection: "simulated".to_owned(),
-            dry_run: false,
-            stream: false,
-            expect: engine::Expect::default(),
-        };
+        let request = RunRequest::new(command, input.clone(), "simulated");
         let cancel = Cancel::default();
         let run = self.engine.run(&request, &self.tenant, &Silent, &cancel);
         Box::pin(run).await

@@ -1,0 +1,50 @@
+//! How long this process may believe that a run is its own.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
+    time::Duration,
+};
+
+use kernel::Clock;
+
+/// A call must have come to its end this long before the lease ends, so that whoever takes over
+/// finds nothing of ours on its way.
+pub(crate) const MARGIN: Duration = Duration::from_secs(5);
+
+/// The end of a lease on this process's steady clock. It is counted from before the lease was asked
+/// for, so it never outlasts the ledger's own reckoning.
+#[derive(Debug)]
+pub(crate) struct Lease(AtomicU64);
+
+impl Lease {
+    /// A lease of that length, asked for at `asked` (elapsed time).
+    pub(crate) fn new(asked: Duration, length: Duration) -> Self {
+        Self(AtomicU64::new(millis(asked + length)))
+    }
+
+    /// It was renewed; the renewal was asked for at `asked`.
+    pub(crate) fn renewed(&self, asked: Duration, length: Duration) {
+        self.0.store(millis(asked + length), SeqCst);
+    }
+
+    /// What is left of it for sending: nothing in the last seconds.
+    pub(crate) fn left(&self, clock: &dyn Clock) -> Duration {
+        let end = Duration::from_millis(self.0.load(SeqCst));
+        end.saturating_sub(clock.elapsed() + MARGIN)
+    }
+
+    /// Ends when nothing may be sent any more under it.
+    pub(crate) async fn over(&self, clock: &dyn Clock) {
+        loop {
+            let left = self.left(clock);
+            if left.is_zero() {
+                return;
+            }
+            clock.sleep(left).await;
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,110 @@
+//! Taking a finished run back: the request for it, and the undo that comes by itself.
+
+use commands::{Definition, Outcome};
+use jiff::{SignedDuration, Timestamp};
+use kernel::{Effect, ErrorKind, Failure, failure::code, ids::RunId};
+
+use crate::{
+    Engine, Ledger, LedgerError, NewRun, Origin, RunRequest, RunResult, Stop, Way, find,
+    ledger::Claimed,
+};
+
+pub(crate) fn not_reversible(definition: &Definition) -> Failure {
+    Failure::new(
+        ErrorKind::Conflict,
+        code::NOT_REVERSIBLE,
+        format!(
+            "`{}` cannot be taken back: its effect is {}",
+            definition.meta.id,
+            definition.meta.effect.words()
+        ),
+    )
+    .status(409)
+}
+
+/// The request that takes a run back.
+pub(crate) async fn request(
+    ledger: &dyn Ledger,
+    run: RunId,
+    dry_run: bool,
+) -> Result<RunRequest, Failure> {
+    let past = ledger.past(run).await.map_err(|error| match error {
+        LedgerError::Refused(failure) => *failure,
+        other => Stop::Unrecorded(other.to_string()).failure(),
+    })?;
+    let definition = find(&past.request.command)?;
+    if definition.meta.effect != Effect::WriteReversible {
+        return Err(not_reversible(&definition));
+    }
+    let refuse = |message: String| {
+        Err(Failure::new(ErrorKind::Conflict, code::NOT_REVERSIBLE, message).status(409))
+    };
+    if past.request.dry_run {
+        return refuse(format!("run {run} was a dry run: it changed nothing"));
+    }
+    if past.request.undo_of.is_some() {
+        return refuse(format!(
+            "run {run} is itself an undo; run the command again instead"
+        ));
+    }
+    if let Some(by) = past.undone_by {
+        return Err(Failure::new(
+            ErrorKind::Conflict,
+            code::ALREADY_UNDONE,
+            format!("run {run} was taken back by run {by}"),
+        )
+        .status(409)
+        .arg("run", by.to_string()));
+    }
+    Ok(back(&past.request, run, dry_run))
+}
+
+fn back(request: &RunRequest, run: RunId, dry_run: bool) -> RunRequest {
+    RunRequest {
+        dry_run,
+        undo_of: Some(run),
+        ..RunRequest::new(
+            request.command.clone(),
+            request.input.clone(),
+            request.connection.clone(),
+        )
+    }
+}
+
+/// When a run takes itself back, if it was to and anything may have been changed.
+pub(crate) fn due(request: &RunRequest, result: &RunResult, now: Timestamp) -> Option<Timestamp> {
+    let after = request.undo_after.filter(|_| !request.dry_run)?;
+    let changed = |outcome: Outcome| {
+        (outcome.is_success() && outcome != Outcome::AlreadySo)
+            || matches!(outcome, Outcome::Unknown | Outcome::Pending)
+    };
+    if !result.items.iter().any(|item| changed(item.outcome)) {
+        return None;
+    }
+    let after = SignedDuration::from_secs(i64::try_from(after).unwrap_or(i64::MAX));
+    now.checked_add(after).ok()
+}
+
+/// The run that takes a time-boxed one back.
+pub(crate) fn follow_up(
+    engine: &Engine,
+    claimed: &Claimed,
+    definition: &Definition,
+    due: Timestamp,
+) -> NewRun {
+    let run = claimed.held.run;
+    NewRun {
+        id: RunId::new(engine.clock.as_ref(), engine.random.as_ref()),
+        request: back(&claimed.request, run, false),
+        effect: definition.meta.effect,
+        origin: Origin {
+            way: Way::TimeBox,
+            actor: claimed.origin.actor.clone(),
+            named: claimed.origin.named.clone(),
+        },
+        key: None,
+        urgent: false,
+        due: Some(due),
+        claim: None,
+    }
+}
