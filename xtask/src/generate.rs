@@ -2,6 +2,7 @@
 
 mod commands;
 mod errors;
+mod outcomes;
 mod schema;
 
 use std::{
@@ -52,7 +53,11 @@ const GENERATORS: &[Generator] = &[
 
 /// Writes what differs and removes what is left over.
 pub fn write(workspace: &Workspace, only: Option<&str>) -> anyhow::Result<()> {
-    let names: Vec<_> = GENERATORS.iter().map(|generator| generator.name).collect();
+    if only == Some(outcomes::NAME) {
+        return outcomes::write(workspace);
+    }
+    let mut names: Vec<_> = GENERATORS.iter().map(|generator| generator.name).collect();
+    names.push(outcomes::NAME);
     if let Some(only) = only.filter(|only| !names.contains(only)) {
         bail!("nothing makes `{only}`; there are {}", names.join(", "));
     }

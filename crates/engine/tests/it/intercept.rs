@@ -18,11 +18,20 @@ async fn intercepting() -> Lab {
 }
 
 #[tokio::test]
-async fn all_commands_run_under_the_real_names() {
+async fn all_commands_run_under_the_real_names_for_an_app() {
+    all_commands_run(Credential::App).await;
+}
+
+#[tokio::test]
+async fn all_commands_run_under_the_real_names_for_a_user() {
+    all_commands_run(Credential::User).await;
+}
+
+async fn all_commands_run(who: Credential) {
     let lab = intercepting().await;
     let people = people(&lab);
     let (message, _) = quarantined(&lab, 0);
-    let settings = lab.intercepted(Credential::App);
+    let settings = lab.intercepted(who);
     assert!(settings.ca_file.as_deref().is_some_and(Path::exists));
     let tenant = lab.client(settings);
     let search = json!({"search_names": ["case"]});
