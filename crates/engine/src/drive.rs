@@ -12,7 +12,7 @@ use crate::{
     book::{Book, unknown_version},
     find,
     lease::Lease,
-    ledger::{Claimed, LEASE, LedgerError},
+    ledger::{Claimed, LedgerError},
     read, undo,
 };
 
@@ -42,7 +42,7 @@ impl Engine {
     ) -> Driven {
         let held = claimed.held;
         let clock = self.clock.as_ref();
-        let lease = Lease::new(asked, LEASE);
+        let lease = Lease::new(asked, self.lease);
         let book = Book::new(self.ledger.as_ref(), held, clock, &lease, patience);
         let (ended, lost) = (Notify::new(), Notify::new());
         let run = async {
@@ -73,9 +73,9 @@ impl Engine {
         asked: Duration,
         failure: &Failure,
     ) -> Driven {
-        let lease = Lease::new(asked, LEASE);
+        let lease = Lease::new(asked, self.lease);
         let clock = self.clock.as_ref();
-        let book = Book::new(self.ledger.as_ref(), claimed.held, clock, &lease, LEASE);
+        let book = Book::new(self.ledger.as_ref(), claimed.held, clock, &lease, self.lease);
         let Ok(definition) = find(&claimed.request.command) else {
             return Driven::Stopped(Stop::Parked(Box::new(failure.clone())), None);
         };
@@ -96,18 +96,19 @@ impl Engine {
     /// Renews the lease, passes a cancel on, and records what waits, until the run has ended.
     async fn keep(&self, book: &Book<'_>, cancel: &Cancel, ended: &Notify, lost: &Notify) {
         let clock = self.clock.as_ref();
+        let length = book.lease().length();
         let mut renewed = clock.elapsed();
         loop {
             tokio::select! {
-                () = clock.sleep(TICK) => {}
+                () = clock.sleep(TICK.min(length / 6)) => {}
                 () = ended.notified() => return,
             }
             let mut gone = matches!(book.flush().await, Err(Stop::Lost));
             let asked = clock.elapsed();
-            if asked.saturating_sub(renewed) >= LEASE / 3 {
-                match self.ledger.renew(book.held(), LEASE).await {
+            if asked.saturating_sub(renewed) >= length / 3 {
+                match self.ledger.renew(book.held(), length).await {
                     Ok(()) => {
-                        book.lease().renewed(asked, LEASE);
+                        book.lease().renewed(asked);
                         renewed = asked;
                     }
                     Err(LedgerError::Lost) => gone = true,

@@ -7,30 +7,38 @@ use std::{
 
 use kernel::Clock;
 
-/// A call must have come to its end this long before the lease ends, so that whoever takes over
-/// finds nothing of ours on its way.
-pub(crate) const MARGIN: Duration = Duration::from_secs(5);
-
 /// The end of a lease on this process's steady clock. It is counted from before the lease was asked
 /// for, so it never outlasts the ledger's own reckoning.
 #[derive(Debug)]
-pub(crate) struct Lease(AtomicU64);
+pub(crate) struct Lease {
+    end: AtomicU64,
+    length: Duration,
+}
 
 impl Lease {
     /// A lease of that length, asked for at `asked` (elapsed time).
     pub(crate) fn new(asked: Duration, length: Duration) -> Self {
-        Self(AtomicU64::new(millis(asked + length)))
+        Self {
+            end: AtomicU64::new(millis(asked + length)),
+            length,
+        }
+    }
+
+    /// How long it lasts from each renewal.
+    pub(crate) fn length(&self) -> Duration {
+        self.length
     }
 
     /// It was renewed; the renewal was asked for at `asked`.
-    pub(crate) fn renewed(&self, asked: Duration, length: Duration) {
-        self.0.store(millis(asked + length), SeqCst);
+    pub(crate) fn renewed(&self, asked: Duration) {
+        self.end.store(millis(asked + self.length), SeqCst);
     }
 
-    /// What is left of it for sending: nothing in the last seconds.
+    /// What is left of it for sending. A call must have come to its end a sixth of the lease before
+    /// its end, so that whoever takes over finds nothing of ours on its way.
     pub(crate) fn left(&self, clock: &dyn Clock) -> Duration {
-        let end = Duration::from_millis(self.0.load(SeqCst));
-        end.saturating_sub(clock.elapsed() + MARGIN)
+        let end = Duration::from_millis(self.end.load(SeqCst));
+        end.saturating_sub(clock.elapsed() + self.length / 6)
     }
 
     /// Ends when nothing may be sent any more under it.

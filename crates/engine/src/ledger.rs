@@ -83,8 +83,8 @@ pub struct NewRun {
     pub urgent: bool,
     /// Not before this instant.
     pub due: Option<Timestamp>,
-    /// The worker that drives it at once; none leaves it queued.
-    pub claim: Option<String>,
+    /// The worker that drives it at once, and how long its lease lasts; none leaves it queued.
+    pub claim: Option<(String, Duration)>,
 }
 
 /// A lease on a run: who holds it writes under its fence.

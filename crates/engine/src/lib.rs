@@ -20,7 +20,7 @@ mod steps;
 mod undo;
 mod workers;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use commands::{Definition, Done, Tenant};
 use kernel::{Clock, ErrorKind, Failure, Random, failure::code, ids::RunId};
@@ -49,6 +49,7 @@ pub struct Engine {
     pub(crate) probe: Arc<dyn Probe>,
     /// Fresh per process start.
     pub(crate) worker: String,
+    pub(crate) lease: Duration,
     origin: Origin,
 }
 
@@ -61,6 +62,7 @@ impl Engine {
             clock,
             random,
             probe: Arc::new(NoProbe),
+            lease: ledger::LEASE,
             origin: Origin::default(),
         }
     }
@@ -70,6 +72,18 @@ impl Engine {
     pub fn with_origin(mut self, origin: Origin) -> Self {
         self.origin = origin;
         self
+    }
+
+    /// With leases of another length than [`ledger::LEASE`]. The ledger is told it with each claim.
+    #[must_use]
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// How long a lease lasts.
+    pub fn lease(&self) -> Duration {
+        self.lease
     }
 
     /// With somebody who may hold a run at certain points.
@@ -92,7 +106,8 @@ impl Engine {
     /// Runs a command against a tenant and waits for its end.
     ///
     /// A change is recorded before it is sent, and stops before it is sent when that fails. A read
-    /// is recorded once its rows are out; when that fails the result says so in a warning.
+    /// is recorded once it is over; when that fails the result says so in a warning. To have its
+    /// rows out before, see [`Engine::read`] and [`Engine::note`].
     ///
     /// An error means that no run was started: the command, a parameter or a value is unknown, or
     /// a list is empty. Everything else, failures included, is a result.
@@ -105,54 +120,113 @@ impl Engine {
     ) -> Result<RunResult, Failure> {
         let new = self.new_run(request.clone(), &Submission::of(self.origin.clone()))?;
         let definition = find(&new.request.command)?;
-        if definition.reads {
+        if !definition.reads {
             return Ok(self
-                .run_read(&new, &definition, tenant, observer, cancel)
+                .run_change(new, &definition, tenant, observer, cancel)
                 .await);
         }
+        let mut result = self
+            .run_read(&new, &definition, tenant, observer, cancel)
+            .await;
+        if let Err(failure) = self.note(&new, &result).await {
+            observer.warning(&failure.message);
+            result.warnings.push(failure.message);
+        }
+        Ok(result)
+    }
+
+    /// Runs a command that reads, without recording it; [`Engine::note`] does that afterwards.
+    pub async fn read(
+        &self,
+        request: &RunRequest,
+        tenant: &Tenant,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> Result<(NewRun, RunResult), Failure> {
+        let new = self.new_run(request.clone(), &Submission::of(self.origin.clone()))?;
+        let definition = find(&new.request.command)?;
+        let result = self
+            .run_read(&new, &definition, tenant, observer, cancel)
+            .await;
+        Ok((new, result))
+    }
+
+    /// Records a read that is over, without its rows.
+    pub async fn note(&self, new: &NewRun, result: &RunResult) -> Result<(), Failure> {
+        self.ledger.note(new, result).await.map_err(|error| {
+            Stop::Unrecorded(format!("the run is not recorded: {error}")).failure()
+        })
+    }
+
+    async fn run_change(
+        &self,
+        new: NewRun,
+        definition: &Definition,
+        tenant: &Tenant,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> RunResult {
         let new = NewRun {
-            claim: Some(self.worker.clone()),
+            claim: Some((self.worker.clone(), self.lease)),
             ..new
         };
+        let failed =
+            |failure: &Failure| RunResult::failed(new.id, &new.request, definition, failure);
         let asked = self.clock.elapsed();
         let held = match self.ledger.submit(&new).await {
             Ok(Submitted::Held(held)) => held,
             Ok(Submitted::Queued | Submitted::Known(_)) => {
-                return Err(Failure::internal("a run that was to be driven was queued"));
+                return failed(&Failure::internal("a run that was to be driven was queued"));
             }
-            Err(LedgerError::Refused(failure)) => {
-                return Ok(RunResult::failed(
-                    new.id,
-                    &new.request,
-                    &definition,
-                    &failure,
-                ));
-            }
-            Err(error) => {
-                let failure = Stop::Unrecorded(error.to_string()).failure();
-                return Ok(RunResult::failed(
-                    new.id,
-                    &new.request,
-                    &definition,
-                    &failure,
-                ));
-            }
+            Err(LedgerError::Refused(failure)) => return failed(&failure),
+            Err(error) => return failed(&Stop::Unrecorded(error.to_string()).failure()),
         };
         let claimed = ledger::Claimed {
             held,
-            request: new.request,
-            origin: new.origin,
+            request: new.request.clone(),
+            origin: new.origin.clone(),
             resumed: false,
         };
+        self.finish_claimed(&claimed, asked, definition, tenant, observer, cancel)
+            .await
+    }
+
+    /// Goes on with a run that another process left behind, and waits for its end.
+    pub async fn resume(
+        &self,
+        claimed: &ledger::Claimed,
+        asked: Duration,
+        tenant: &Tenant,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> Result<RunResult, Failure> {
+        let definition = find(&claimed.request.command)?;
+        Ok(self
+            .finish_claimed(claimed, asked, &definition, tenant, observer, cancel)
+            .await)
+    }
+
+    async fn finish_claimed(
+        &self,
+        claimed: &ledger::Claimed,
+        asked: Duration,
+        definition: &Definition,
+        tenant: &Tenant,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> RunResult {
         let driven = self
-            .drive(&claimed, asked, tenant, observer, cancel, PATIENCE)
+            .drive(claimed, asked, tenant, observer, cancel, PATIENCE)
             .await;
-        Ok(match driven {
+        match driven {
             Driven::Finished(result) | Driven::Stopped(_, Some(result)) => *result,
-            Driven::Stopped(stop, None) => {
-                RunResult::failed(new.id, &claimed.request, &definition, &stop.failure())
-            }
-        })
+            Driven::Stopped(stop, None) => RunResult::failed(
+                claimed.held.run,
+                &claimed.request,
+                definition,
+                &stop.failure(),
+            ),
+        }
     }
 
     async fn run_read(
@@ -164,7 +238,7 @@ impl Engine {
         cancel: &Cancel,
     ) -> RunResult {
         let request = &new.request;
-        let mut result = match definition.check(&request.input) {
+        match definition.check(&request.input) {
             Ok(command) => {
                 let reading = read::Reading {
                     id: new.id,
@@ -178,13 +252,7 @@ impl Engine {
                 reading.here().await
             }
             Err(failure) => RunResult::failed(new.id, request, definition, &failure),
-        };
-        if let Err(error) = self.ledger.note(new, &result).await {
-            let warning = format!("the run is not recorded: {error}");
-            observer.warning(&warning);
-            result.warnings.push(warning);
         }
-        result
     }
 
     /// A run that may be recorded: its command exists and its input can be read.
@@ -277,11 +345,12 @@ struct Run<'a> {
 }
 
 /// Which way a command goes, and why.
-fn path(definition: &Definition, tenant: &Tenant) -> (&'static str, &'static str) {
-    match definition.meta.session {
+fn path(definition: &Definition, tenant: &Tenant) -> (Cow<'static, str>, Cow<'static, str>) {
+    let (path, why) = match definition.meta.session {
         commands::Session::Compliance => tenant.search.path(),
         commands::Session::Exchange | commands::Session::All => {
             ("exchange", "its cmdlets live in Exchange Online")
         }
-    }
+    };
+    (path.into(), why.into())
 }

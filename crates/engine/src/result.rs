@@ -1,5 +1,7 @@
 //! What a run gives back: one JSON object, the same from every way in.
 
+use std::borrow::Cow;
+
 use commands::{Definition, Item, Outcome, Plan, Reach, Table};
 use jiff::Timestamp;
 use kernel::{Code, Effect, ErrorKind, Failure, ids::RunId};
@@ -33,13 +35,13 @@ pub struct ItemView {
     /// The service's identity.
     pub identity: Option<String>,
     /// Why it is not in the wished-for state.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<ErrorKind>,
     /// The code of that.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
     /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
@@ -62,7 +64,7 @@ impl ItemView {
 }
 
 /// The error of a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorView {
     /// "Block Senders failed."
     pub failure_indicator: String,
@@ -105,7 +107,7 @@ impl ErrorView {
 }
 
 /// The plan of a dry run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanView {
     /// What would be changed.
     pub steps: Vec<StepView>,
@@ -114,12 +116,12 @@ pub struct PlanView {
     /// How far it reaches.
     pub reach: ReachView,
     /// What a run gives back to be allowed to do this and nothing else.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_hash: Option<String>,
 }
 
 /// How far a plan reaches, with what the engine knows of it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReachView {
     /// What looking found.
     #[serde(flatten)]
@@ -135,7 +137,7 @@ pub struct ReachView {
 }
 
 /// One step of a plan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepView {
     /// Its name.
     pub step: String,
@@ -146,7 +148,7 @@ pub struct StepView {
 }
 
 /// One item of a plan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlannedView {
     /// The value as given.
     pub input: String,
@@ -197,7 +199,7 @@ impl PlanView {
 }
 
 /// The result of a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
     /// The verdict.
     pub return_data: ReturnData,
@@ -212,14 +214,14 @@ pub struct RunResult {
     /// The items.
     pub items: Vec<ItemView>,
     /// Reads only: whether the list is proved whole.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<bool>,
     /// The service's warnings, and ours.
     pub warnings: Vec<String>,
     /// Which way the command took.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// Why that way.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
     /// The answer came from a simulated tenant.
     pub simulated: bool,
     /// Null only when successful.
@@ -235,13 +237,13 @@ pub struct RunResult {
     /// Nothing was changed; `plan` says what would be.
     pub dry_run: bool,
     /// The plan of a dry run.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanView>,
     /// When the run takes itself back.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_at: Option<Timestamp>,
     /// The run that this one takes back.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_of: Option<RunId>,
     /// Rows read, kept or not.
     #[serde(skip)]
@@ -259,8 +261,8 @@ impl RunResult {
             items: Vec::new(),
             complete: None,
             warnings: Vec::new(),
-            path: "exchange",
-            why: "",
+            path: Cow::Borrowed("exchange"),
+            why: Cow::Borrowed(""),
             simulated: false,
             error: None,
             run_id: id,

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     Cancel, Driven, Engine, LedgerError, NewRun, Observer, Origin, Progress, RunRequest, Stop,
     Submitted,
-    ledger::{Claimed, IdempotencyKey, LEASE, Room},
+    ledger::{Claimed, IdempotencyKey, Room},
 };
 
 /// How often a worker looks for work that nobody told it about, at most.
@@ -119,7 +119,7 @@ impl Workers {
     ) -> Result<(RunId, bool), Failure> {
         let mut new = self.engine.new_run(request, how)?;
         if new.due.is_none() && self.has_room(&new.request.connection) {
-            new.claim = Some(self.engine.worker().to_owned());
+            new.claim = Some((self.engine.worker().to_owned(), self.engine.lease));
         }
         let asked = self.engine.clock.elapsed();
         let submitted = self.engine.ledger.submit(&new).await;
@@ -226,7 +226,7 @@ impl Workers {
         match self
             .engine
             .ledger
-            .claim(self.engine.worker(), LEASE, room)
+            .claim(self.engine.worker(), self.engine.lease, room)
             .await
         {
             Ok(claimed) => next.extend(claimed.into_iter().map(|claimed| (claimed, asked))),
@@ -282,7 +282,7 @@ impl Workers {
                 let watcher = Watcher(changed);
                 let drive = self
                     .engine
-                    .drive(&claimed, asked, &tenant, &watcher, &cancel, LEASE);
+                    .drive(&claimed, asked, &tenant, &watcher, &cancel, self.engine.lease);
                 tokio::select! {
                     driven = Box::pin(drive) => Some(driven),
                     () = self.stopping.cancelled() => None,
