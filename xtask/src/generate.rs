@@ -2,6 +2,7 @@
 
 mod commands;
 mod errors;
+mod late;
 mod outcomes;
 mod schema;
 
@@ -43,6 +44,11 @@ const GENERATORS: &[Generator] = &[
         name: "errors",
         owns: Some(errors::FOLDER),
         make: errors::make,
+    },
+    Generator {
+        name: "late-sends",
+        owns: None,
+        make: late::make,
     },
     Generator {
         name: "schema",

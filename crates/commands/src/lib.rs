@@ -7,6 +7,8 @@ pub mod catalog;
 pub mod dates;
 pub mod definition;
 #[cfg(test)]
+mod drive;
+#[cfg(test)]
 mod fake;
 pub mod input;
 pub mod item;
@@ -17,6 +19,7 @@ pub mod quarantine;
 pub mod schema;
 pub mod search;
 pub mod summary;
+pub(crate) mod undo;
 pub mod values;
 
 pub use definition::{Change, Checked, Definition, Meta, Read, Rows, Session};

@@ -207,6 +207,16 @@ impl Lab {
             .await
     }
 
+    /// Takes a run back with the app's credential.
+    pub async fn undo(&self, run: &RunResult, dry_run: bool) -> RunResult {
+        let request = self.engine.undo_request(run.run_id, dry_run).await;
+        let request = request.expect("a run that can be taken back");
+        let tenant = self.tenant(Credential::App);
+        let cancel = Cancel::default();
+        let undone = Box::pin(self.engine.run(&request, &tenant, &Silent, &cancel));
+        undone.await.expect("a run")
+    }
+
     /// Says what a command would do.
     pub async fn dry_run(&self, command: &str, input: Value) -> RunResult {
         let tenant = self.tenant(Credential::App);

@@ -2,21 +2,18 @@
 
 use std::collections::HashMap;
 
-use exchange::{
-    Cmdlet, Reason, Values as Entries,
-    cmdlet::{
-        Expiry, ListAction, ListEntry, ListTarget, NewTenantAllowBlockListItems,
-        SetTenantAllowBlockListItems,
-    },
-};
-use jiff::Timestamp;
+use exchange::cmdlet::Expiry;
 use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Entry, ListType, Listed, VALUES_PER_CALL, accept, read_list};
+use super::{
+    Entry, ListType, Listed, VALUES_PER_CALL, accept, reach, read_list,
+    tried::{judge_by_history, ours},
+    undo::{Asked, Undo},
+};
 use crate::{
-    Applied, History, Item, Outcome, Plan, Planned, Settled, Step, Tenant, Verdict, dates,
+    Item, Outcome, Plan, Planned, Settled, Step, Tenant, dates,
     values::{Date, Good, Values},
 };
 
@@ -38,7 +35,7 @@ pub struct Block<'a> {
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Action {
+pub(super) enum Action {
     /// New entries.
     Add {
         /// The values as they are sent, in the order of the items.
@@ -51,31 +48,22 @@ enum Action {
     },
 }
 
-/// What an earlier call of this run did about an entry, if it may have taken effect. A call that
-/// was refused for a duplicate has added the values before it.
-fn ours(good: &Good<Entry>, settled: &Settled) -> Option<Action> {
-    let added_before = |attempt: &&History| {
-        let failure = attempt.failure.as_ref();
-        let named = failure.filter(|failure| failure.code == code::ALREADY_EXISTS);
-        let named = named.and_then(|failure| failure.args.get("value")?.as_str());
-        let Some(named) = named else {
-            return false;
-        };
-        let place = |is: &dyn Fn(&Planned) -> bool| attempt.step.items.iter().position(is);
-        let own = place(&|item| item.key == good.key);
-        let other = place(&|item| item.key.eq_ignore_ascii_case(named));
-        own.zip(other).is_some_and(|(own, other)| own < other)
-    };
-    let attempt = settled
-        .maybe_done(&good.key)
-        .or_else(|| settled.attempts(&good.key).find(added_before))?;
-    serde_json::from_value(attempt.step.action.clone()).ok()
-}
-
 impl Block<'_> {
-    fn expiry(&self) -> Expiry {
+    pub(super) fn expiry(&self) -> Expiry {
         self.expiration_date
             .map_or(Expiry::Never, |date| Expiry::At(date.0))
+    }
+
+    /// Taking back what this has done.
+    pub fn undo(&self) -> Undo<'_> {
+        let asked = Asked {
+            expires: self.expiration_date.map(|date| date.0),
+            note: self.note,
+        };
+        Undo {
+            list: self.list,
+            asked: Some(asked),
+        }
     }
 
     fn end(&self) -> String {
@@ -103,7 +91,7 @@ impl Block<'_> {
         if settled.is_first_look() {
             plan.settled.append(&mut sorted.invalid);
             plan.warnings.append(&mut sorted.warnings);
-            if !self.allow_broad && self.list != ListType::FileHashes && !sorted.good.is_empty() {
+            if self.asks_for_own_domains(&sorted.good) {
                 let (_, listed) =
                     futures::join!(tenant.own_domains(), read_list(tenant, self.list));
                 early = Some(listed);
@@ -132,23 +120,30 @@ impl Block<'_> {
                 return Ok(plan.cut_short_before(failure, open, settled));
             }
         };
-        let listed: HashMap<&str, Vec<&Listed>> = listed.iter().fold(
-            HashMap::new(),
-            |mut map: HashMap<&str, Vec<&Listed>>, one| {
-                map.entry(one.key.as_str()).or_default().push(one);
-                map
-            },
-        );
+        let blocks = listed.iter().filter(|one| one.blocks).count();
+        let listed = by_key(&listed);
         let round = settled.history.len();
         let (mut adds, mut extends) = (Vec::new(), Vec::new());
         for good in &open {
             let there = listed.get(good.key.as_str()).map_or(&[][..], Vec::as_slice);
             match self.judge(good, there, settled) {
-                Next::Settle(item) => plan.settled.push(*item),
+                Next::Settle(item) => {
+                    if item.code() == Some(&code::ALLOW_IN_THE_WAY) {
+                        plan.reach.allow_entries.push(good.value.value.clone());
+                    }
+                    plan.settled.push(*item);
+                }
                 Next::Add => adds.push(good),
                 Next::Extend(entry) => extends.push((good, entry)),
             }
         }
+        let touched = adds.iter().chain(extends.iter().map(|(good, _)| good));
+        let touched: Vec<&Entry> = touched.map(|good| &good.value).collect();
+        if self.allow_broad && self.asks_for_own_domains(&open) {
+            reach::note_own_domains(&mut plan.reach, tenant.own_domains().await, &touched);
+        }
+        reach::note_vips(&mut plan.reach, &tenant.vips, &touched);
+        plan.reach.head_room = reach::head_room(blocks, adds.len());
         // One value that keeps being refused must not use up the tries of its neighbours.
         let (alone, together): (Vec<_>, Vec<_>) = adds
             .into_iter()
@@ -163,6 +158,16 @@ impl Block<'_> {
                 .push(self.extend_step(format!("extend-{round}-{index}"), chunk));
         }
         Ok(plan)
+    }
+
+    /// Whether the tenant's own domains matter: an entry may cover one of them. Where broad entries
+    /// are meant, these are what a person wants to see before saying yes.
+    fn asks_for_own_domains(&self, good: &[Good<Entry>]) -> bool {
+        if self.allow_broad {
+            good.iter().any(|one| one.value.may_cover_domains())
+        } else {
+            self.list != ListType::FileHashes && !good.is_empty()
+        }
     }
 
     /// Entries that would block one's own or everybody's mail are refused unless they are meant.
@@ -223,7 +228,7 @@ impl Block<'_> {
             if !longer {
                 return Next::Extend((*block).clone());
             }
-            let (outcome, said) = match ours(good, settled) {
+            let (outcome, said) = match ours(&good.key, settled) {
                 None => (Outcome::AlreadySo, "already blocked"),
                 Some(Action::Add { .. }) => (Outcome::Added, "blocked"),
                 Some(Action::Extend { .. }) => (Outcome::Extended, "blocked for longer"),
@@ -266,7 +271,8 @@ impl Block<'_> {
             .identity(there.first().map(|one| one.identity.clone()));
             return Next::Settle(Box::new(item));
         }
-        judge_by_history(good, settled).unwrap_or(Next::Add)
+        judge_by_history(&good.key, &good.input, &good.value.value, settled)
+            .map_or(Next::Add, |item| Next::Settle(Box::new(item)))
     }
 
     fn add_step(&self, key: String, chunk: &[&Good<Entry>]) -> Step {
@@ -314,345 +320,19 @@ impl Block<'_> {
             prepares: false,
         }
     }
+}
 
-    /// See [`crate::Change::apply`].
-    pub async fn apply(&self, tenant: &Tenant, step: &Step, open: &[&Planned]) -> Applied {
-        let action: Action = match serde_json::from_value(step.action.clone()) {
-            Ok(action) => action,
-            Err(error) => return Applied::failed(open, Failure::internal(error.to_string())),
-        };
-        match action {
-            Action::Add { values } => self.add(tenant, step, open, values).await,
-            Action::Extend { ids } => self.extend(tenant, step, open, ids).await,
-        }
+/// Listed entries by what two spellings of a value have in common.
+pub(super) fn by_key(listed: &[Listed]) -> HashMap<&str, Vec<&Listed>> {
+    let mut map: HashMap<&str, Vec<&Listed>> = HashMap::new();
+    for one in listed {
+        map.entry(one.key.as_str()).or_default().push(one);
     }
-
-    async fn add(
-        &self,
-        tenant: &Tenant,
-        step: &Step,
-        open: &[&Planned],
-        values: Vec<String>,
-    ) -> Applied {
-        let entries = match Entries::new(of_open(step, open, values)) {
-            Ok(entries) => entries,
-            Err(failure) => return Applied::failed(open, failure),
-        };
-        let cmdlet = NewTenantAllowBlockListItems {
-            list_type: self.list.service(),
-            action: ListAction::Block,
-            entries,
-            expiry: self.expiry(),
-            notes: self.note.map(str::to_owned),
-        };
-        match tenant.cmdlets.call(&cmdlet.call()).await {
-            Ok(reply) => Applied {
-                failure: super::unchanged(&reply),
-                ..self.confirmed(open, &reply.rows)
-            },
-            Err(error) => self.refused(open, &error),
-        }
-    }
-
-    /// Takes each entry for added whose row came back; the rest is read back.
-    fn confirmed(&self, open: &[&Planned], rows: &[exchange::Row]) -> Applied {
-        let mut by_key: HashMap<String, &exchange::Row> = HashMap::new();
-        for row in rows {
-            if let Some(value) = ListEntry(row).value() {
-                by_key.insert(super::entry::canonical(self.list, value), row);
-            }
-        }
-        let mut applied = Applied::default();
-        for item in open {
-            match by_key.get(&item.key) {
-                Some(row) if ListEntry(row).error().is_none() && ListEntry(row).blocks() => {
-                    applied.settled.push(added(item, row));
-                }
-                Some(_) | None => applied.ask.push(item.key.clone()),
-            }
-        }
-        applied
-    }
-
-    /// The call was refused, or its answer was lost. Values before the one that it names were
-    /// added, values after it were not: all but that one are read back.
-    fn refused(&self, open: &[&Planned], error: &exchange::CallError) -> Applied {
-        let failure = error.failure();
-        let named = |value: &str| {
-            let key = super::entry::canonical(self.list, value);
-            open.iter().find(|item| item.key == key)
-        };
-        let everything = || open.iter().map(|item| item.key.clone());
-        match error.reason() {
-            Some(Reason::DuplicateEntry(value)) => {
-                let again: Vec<String> = named(value)
-                    .map(|item| item.key.clone())
-                    .into_iter()
-                    .collect();
-                Applied {
-                    ask: everything().filter(|key| !again.contains(key)).collect(),
-                    again,
-                    failure: Some(failure.arg("value", value.as_str())),
-                    ..Applied::default()
-                }
-            }
-            Some(Reason::InvalidEntry { value, why }) => {
-                let settled: Vec<Item> = named(value)
-                    .map(|item| {
-                        let failure = Failure {
-                            message: format!("the service refuses it: {why}"),
-                            ..failure.clone()
-                        };
-                        Item::failed(
-                            item.key.as_str(),
-                            item.input.as_str(),
-                            Outcome::Rejected,
-                            failure,
-                        )
-                    })
-                    .into_iter()
-                    .collect();
-                if settled.is_empty() {
-                    return Applied::failed(open, failure);
-                }
-                Applied {
-                    ask: everything()
-                        .filter(|key| settled.iter().all(|item| item.key != *key))
-                        .collect(),
-                    settled,
-                    failure: Some(failure),
-                    ..Applied::default()
-                }
-            }
-            // Part of the values may have fitted.
-            Some(Reason::ListFull) => Applied {
-                ask: everything().collect(),
-                failure: Some(failure),
-                ..Applied::default()
-            },
-            _ => Applied::failed(open, failure),
-        }
-    }
-
-    async fn extend(
-        &self,
-        tenant: &Tenant,
-        step: &Step,
-        open: &[&Planned],
-        ids: Vec<String>,
-    ) -> Applied {
-        let ids = match Entries::new(of_open(step, open, ids)) {
-            Ok(ids) => ids,
-            Err(failure) => return Applied::failed(open, failure),
-        };
-        let cmdlet = SetTenantAllowBlockListItems {
-            list_type: self.list.service(),
-            target: ListTarget::Ids(ids),
-            action: Some(ListAction::Block),
-            expiry: Some(self.expiry()),
-            notes: self.note.map(str::to_owned),
-        };
-        match tenant.cmdlets.call(&cmdlet.call()).await {
-            Ok(reply) => Applied {
-                ask: open.iter().map(|item| item.key.clone()).collect(),
-                failure: super::unchanged(&reply),
-                ..Applied::default()
-            },
-            // One bad identity must not take the others with it: what was done is read back.
-            Err(error) => Applied {
-                ask: open.iter().map(|item| item.key.clone()).collect(),
-                failure: Some(error.failure()),
-                ..Applied::default()
-            },
-        }
-    }
-
-    /// See [`crate::Change::verify`].
-    pub async fn verify(
-        &self,
-        tenant: &Tenant,
-        step: &Step,
-        items: &[&Planned],
-    ) -> Vec<(String, Verdict)> {
-        let listed = match read_list(tenant, self.list).await {
-            Ok(listed) => listed,
-            Err(failure) => {
-                let verdict = |item: &&Planned| {
-                    (
-                        item.key.clone(),
-                        Verdict::CannotTell(Box::new(failure.clone())),
-                    )
-                };
-                return items.iter().map(verdict).collect();
-            }
-        };
-        let blocks: HashMap<&str, &Listed> = listed
-            .iter()
-            .filter(|one| one.blocks)
-            .map(|one| (one.key.as_str(), one))
-            .collect();
-        let adding = step.action.get("add").is_some();
-        let verdict = |item: &&Planned| {
-            let verdict = match blocks.get(item.key.as_str()) {
-                Some(entry) if adding => {
-                    Verdict::Taken(Box::new(read_back(item, entry, Outcome::Added)))
-                }
-                Some(entry) if self.reaches(entry) => {
-                    let old = serde_json::from_value::<Listed>(item.before.clone()).ok();
-                    let extended = read_back(item, entry, Outcome::Extended).with(
-                        "old_expiration_date",
-                        old.and_then(|old| old.expires).map(dates::show),
-                    );
-                    Verdict::Taken(Box::new(extended))
-                }
-                _ => Verdict::NotTaken,
-            };
-            (item.key.clone(), verdict)
-        };
-        items.iter().map(verdict).collect()
-    }
-
-    /// Whether a listed entry ends when it was asked to.
-    fn reaches(&self, entry: &Listed) -> bool {
-        let whole = |at: Timestamp| at.as_second();
-        match (self.expiration_date, entry.expires) {
-            (None, None) => entry.permanent,
-            (Some(asked), Some(stands)) => whole(asked.0) == whole(stands),
-            _ => false,
-        }
-    }
+    map
 }
 
 enum Next {
     Settle(Box<Item>),
     Add,
     Extend(Listed),
-}
-
-fn read_back(item: &Planned, entry: &Listed, outcome: Outcome) -> Item {
-    let message = match outcome {
-        Outcome::Extended => format!("still blocked, now ends {}", entry.end()),
-        _ => format!("blocked, ends {} (read back)", entry.end()),
-    };
-    Item::success(item.key.as_str(), item.input.as_str(), outcome, message)
-        .identity(Some(entry.identity.clone()).filter(|id| !id.is_empty()))
-        .with("expiration_date", entry.expires.map(dates::show))
-        .raw(entry.row.clone())
-}
-
-/// The values of the items that are still open.
-pub(super) fn of_open(step: &Step, open: &[&Planned], values: Vec<String>) -> Vec<String> {
-    step.items
-        .iter()
-        .zip(values)
-        .filter(|(item, _)| open.iter().any(|one| one.key == item.key))
-        .map(|(_, value)| value)
-        .collect()
-}
-
-/// An entry that is not on the list though an earlier call was about it.
-fn judge_by_history(good: &Good<Entry>, settled: &Settled) -> Option<Next> {
-    let last = settled.last_failure(&good.key)?;
-    if last.code == code::LIST_FULL {
-        let item = Item::failed(
-            good.key.as_str(),
-            good.input.as_str(),
-            Outcome::Rejected,
-            last.clone(),
-        );
-        return Some(Next::Settle(Box::new(item)));
-    }
-    let is_duplicate = |failure: &Failure| {
-        failure.code == code::ALREADY_EXISTS
-            && failure
-                .args
-                .get("value")
-                .and_then(Value::as_str)
-                .is_some_and(|value| value.eq_ignore_ascii_case(&good.value.value))
-    };
-    if settled
-        .attempts(&good.key)
-        .any(|attempt| passed(attempt, &good.key))
-    {
-        let item = Item::success(
-            good.key.as_str(),
-            good.input.as_str(),
-            Outcome::Added,
-            "blocked: the service took it and stopped at a later value; the list does not show it yet",
-        );
-        return Some(Next::Settle(Box::new(item)));
-    }
-    if !is_duplicate(last) {
-        return None;
-    }
-    // The service says it is listed and the list does not show it (yet). If an earlier send of
-    // ours had lost its answer, or got one that did not name it, that send is what it finds.
-    let ours = settled.attempts(&good.key).any(|attempt| {
-        attempt
-            .failure
-            .as_ref()
-            .is_none_or(|failure| failure.may_have_taken_effect() && !is_duplicate(failure))
-    });
-    let item = if ours {
-        Item::success(
-            good.key.as_str(),
-            good.input.as_str(),
-            Outcome::Added,
-            "blocked: the service confirms that it is listed, the list does not show it yet",
-        )
-    } else {
-        Item::failed(
-            good.key.as_str(),
-            good.input.as_str(),
-            Outcome::Rejected,
-            last.clone(),
-        )
-    };
-    Some(Next::Settle(Box::new(item)))
-}
-
-/// Whether a call stopped at a duplicate that stands after this value. The service works through
-/// the values in order, so it had taken this one by then, whatever the list shows.
-fn passed(attempt: &crate::History, key: &str) -> bool {
-    let Some(failure) = attempt
-        .failure
-        .as_ref()
-        .filter(|failure| failure.code == code::ALREADY_EXISTS)
-    else {
-        return false;
-    };
-    let Some(stopped_at) = failure.args.get("value").and_then(Value::as_str) else {
-        return false;
-    };
-    let place = |wanted: &str| {
-        attempt
-            .step
-            .items
-            .iter()
-            .position(|item| item.key.eq_ignore_ascii_case(wanted))
-    };
-    match (place(key), place(stopped_at)) {
-        (Some(own), Some(stop)) => own < stop,
-        _ => false,
-    }
-}
-
-fn added(item: &Planned, row: &exchange::Row) -> Item {
-    let entry = ListEntry(row);
-    let expires = entry.expiration().map(dates::show);
-    let end = expires.clone().unwrap_or_else(|| "never".to_owned());
-    Item::success(
-        item.key.as_str(),
-        item.input.as_str(),
-        Outcome::Added,
-        format!("blocked, ends {end}"),
-    )
-    .identity(
-        entry
-            .identity()
-            .filter(|id| !id.is_empty())
-            .map(str::to_owned),
-    )
-    .with("expiration_date", expires)
-    .raw(row.to_value())
 }

@@ -44,6 +44,47 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// The entry that the service lists under this value.
+    pub(crate) fn of_listed(list: ListType, value: &str) -> Option<Self> {
+        accept(list.widest(), value).ok().map(|(_, entry, _)| entry)
+    }
+
+    /// Whether it can cover a whole domain at all.
+    pub fn may_cover_domains(&self) -> bool {
+        match &self.shape {
+            Shape::Sender(sender) => sender.kind() != SenderKind::Address,
+            Shape::Url(_) => true,
+            Shape::Hash => false,
+        }
+    }
+
+    /// Those of the tenant's own domains that it covers.
+    pub fn own_domains(&self, own: &[String]) -> Vec<String> {
+        let covers = |domain: &&String| {
+            let breadth = self.breadth(std::slice::from_ref(*domain));
+            matches!(breadth, Some(Breadth::OwnDomain(_)))
+        };
+        own.iter().filter(covers).cloned().collect()
+    }
+
+    /// Whether mail of that address (in lower case) is caught by it.
+    pub fn catches(&self, address: &str) -> bool {
+        let Shape::Sender(sender) = &self.shape else {
+            return false;
+        };
+        if sender.kind() == SenderKind::Address {
+            return sender.canonical() == address;
+        }
+        let domain = sender.domain();
+        let of = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+        let under = of
+            .strip_suffix(domain.as_str())
+            .is_some_and(|front| front.ends_with('.'));
+        of == domain || (sender.kind() == SenderKind::Wildcard && under)
+    }
+}
+
 /// Takes a value as a user pastes it, with a warning where it was read in another form than typed.
 pub fn accept(list: ListType, text: &str) -> Result<(String, Entry, Option<String>), Failure> {
     match list {

@@ -2,7 +2,7 @@
 
 use exchange::{
     Cmdlet,
-    cmdlet::{GetTenantAllowBlockListItems, ListAction, ListEntry},
+    cmdlet::{Expiry, GetTenantAllowBlockListItems, ListAction, ListEntry},
 };
 use jiff::Timestamp;
 use kernel::Failure;
@@ -43,12 +43,106 @@ impl Listed {
         })
     }
 
+    /// Its value as the service lists it.
+    pub fn value(&self) -> &str {
+        let value = self.row.get("Value").and_then(Value::as_str);
+        value.unwrap_or(&self.key)
+    }
+
+    /// Its end and its note.
+    pub(super) fn image(&self) -> Image {
+        Image::of_row(&self.row, self.expires, self.permanent)
+    }
+
+    /// Whether it is another object than one with that identity, as far as both are known.
+    pub(super) fn is_another(&self, identity: Option<&str>) -> bool {
+        let known = identity.filter(|id| !id.is_empty() && !self.identity.is_empty());
+        known.is_some_and(|id| id != self.identity)
+    }
+
     /// The end of an entry, for a person.
     pub fn end(&self) -> String {
-        match self.expires {
-            Some(at) => crate::dates::show(at),
-            None if self.permanent => "never".to_owned(),
-            None => "45 days after its last use".to_owned(),
+        self.image().end.show()
+    }
+}
+
+/// What can be changed of an entry: its end and its note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Image {
+    /// When it ends.
+    pub end: End,
+    /// Its note; empty when it has none.
+    pub note: String,
+}
+
+/// When an entry ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum End {
+    /// Never.
+    Never,
+    /// At an instant.
+    At(Timestamp),
+    /// 45 days after its last use.
+    AfterLastUse,
+}
+
+impl Image {
+    /// Out of a row of the service, as a call answers it or as a list shows it.
+    pub fn recorded(row: &Value) -> Self {
+        let row = exchange::Row::from_value(row.clone());
+        let entry = ListEntry(&row);
+        Self::of_row(&row.to_value(), entry.expiration(), entry.is_permanent())
+    }
+
+    fn of_row(row: &Value, expires: Option<Timestamp>, permanent: bool) -> Self {
+        let end = match expires {
+            Some(at) => End::At(at),
+            None if permanent => End::Never,
+            None => End::AfterLastUse,
+        };
+        let note = row.get("Notes").and_then(Value::as_str).unwrap_or_default();
+        Self {
+            end,
+            note: note.trim().to_owned(),
+        }
+    }
+}
+
+impl End {
+    /// The end that was asked for: none means never.
+    pub fn asked(date: Option<Timestamp>) -> Self {
+        date.map_or(Self::Never, Self::At)
+    }
+
+    /// Whether two ends are the same; the service keeps no more than seconds.
+    pub fn is(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::At(one), Self::At(two)) => one.as_second() == two.as_second(),
+            _ => self == other,
+        }
+    }
+
+    /// Whether it lies in the past.
+    pub fn is_over(self, now: Timestamp) -> bool {
+        matches!(self, Self::At(at) if at <= now)
+    }
+
+    /// As the service takes it.
+    pub fn expiry(self) -> Expiry {
+        match self {
+            Self::Never => Expiry::Never,
+            Self::At(at) => Expiry::At(at),
+            Self::AfterLastUse => Expiry::AfterLastUse,
+        }
+    }
+
+    /// For a person.
+    pub fn show(self) -> String {
+        match self {
+            Self::Never => "never".to_owned(),
+            Self::At(at) => crate::dates::show(at),
+            Self::AfterLastUse => "45 days after its last use".to_owned(),
         }
     }
 }

@@ -1,8 +1,15 @@
 //! What the five commands for the Tenant Allow/Block List share.
 
 pub mod add;
+mod back;
 mod entry;
 mod listed;
+mod past;
+pub mod reach;
+pub mod remove;
+mod send;
+mod tried;
+pub mod undo;
 
 pub(crate) use entry::canonical;
 pub use entry::{Entry, Wanted, accept};
@@ -75,3 +82,6 @@ impl ListType {
         }
     }
 }
+
+#[cfg(test)]
+mod undo_tests;

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Applied, Change, Definition, Meta, Outcome, Plan, Planned, Session, Settled, Step, Tenant,
-    Verdict,
+    Applied, Change, Definition, Done, Meta, Outcome, Plan, Planned, Session, Settled, Step,
+    Tenant, Verdict,
     blocklist::{ListType, add::Block},
     values::{Date, Values},
 };
@@ -94,5 +94,14 @@ impl Change for BlockSenders {
         items: &[&Planned],
     ) -> Vec<(String, Verdict)> {
         input.block().verify(tenant, step, items).await
+    }
+
+    async fn undo(
+        input: &Input,
+        tenant: &Tenant,
+        done: &[Done],
+        settled: &Settled,
+    ) -> Result<Plan, Failure> {
+        input.block().undo().look(tenant, done, settled).await
     }
 }

@@ -14,11 +14,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
+    Applied, Change, Definition, Done, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
     Tenant, Verdict,
     mailbox::{self, Found, Missed, find, stops_all},
     values::{Good, Values},
 };
+
+#[path = "../mailbox/convert_undo.rs"]
+mod undo;
 
 /// The command.
 pub struct ConvertTypeOfMailboxes;
@@ -140,45 +143,30 @@ impl Change for ConvertTypeOfMailboxes {
                     continue;
                 }
             };
-            // An attempt that the service says changed nothing is none.
-            let tried = settled.attempts(&good.key).any(|attempt| {
-                attempt
-                    .failure
-                    .as_ref()
-                    .is_none_or(Failure::may_have_taken_effect)
-            });
+            let tried = was_tried(settled, &good.key);
             if is_type(&found, input.mailbox_type) {
                 plan.settled
                     .push(already(&good, &found, input.mailbox_type, tried));
                 continue;
             }
-            let planned = planned(&good, &found, input.mailbox_type);
+            let planned = planned(&good.key, &good.input, &found, input.mailbox_type);
             // Two names of one mailbox are one change.
-            let place = object(&found).and_then(|object| places.get(&object).copied());
+            let place = found
+                .object()
+                .and_then(|object| places.get(&object).copied());
             if let Some(step) = place.and_then(|place| plan.steps.get_mut(place)) {
                 step.items.push(planned);
                 continue;
             }
-            if let Some(object) = object(&found) {
+            if let Some(object) = found.object() {
                 places.insert(object, plan.steps.len());
             }
-            plan.warnings
-                .extend(warnings(input.mailbox_type, &good, &found));
-            plan.warnings
-                .extend(size_warning(tenant, input.mailbox_type, &good, &found).await);
             let action = Action {
                 identity: good.value.clone(),
                 to: input.mailbox_type,
                 tried,
             };
-            plan.steps.push(Step {
-                key: format!("convert-{}-{}", settled.history.len(), plan.steps.len()),
-                lane: None,
-                items: vec![planned],
-                action: json!(action),
-                facts: serde_json::Map::new(),
-                prepares: false,
-            });
+            add_step(tenant, &mut plan, action, planned, &found, settled).await;
         }
         if !plan.steps.is_empty() {
             plan.warnings.extend(input.mailbox_type.general_warnings());
@@ -244,19 +232,22 @@ impl Change for ConvertTypeOfMailboxes {
     }
 
     async fn verify(
-        input: &Input,
+        _: &Input,
         tenant: &Tenant,
-        _: &Step,
+        step: &Step,
         items: &[&Planned],
     ) -> Vec<(String, Verdict)> {
-        let Some(first) = items.first() else {
+        let (Some(first), Ok(action)) = (
+            items.first(),
+            serde_json::from_value::<Action>(step.action.clone()),
+        ) else {
             return Vec::new();
         };
         let found = find(tenant, &first.input).await;
         let verdict = |item: &&Planned| {
             let verdict = match &found {
-                Ok(found) if is_type(found, input.mailbox_type) => {
-                    Verdict::Taken(Box::new(converted(item, found, input.mailbox_type)))
+                Ok(found) if is_type(found, action.to) => {
+                    Verdict::Taken(Box::new(converted(item, found, action.to)))
                 }
                 Ok(found) => waiting(format!(
                     "accepted, but the mailbox is still shown as {}",
@@ -272,6 +263,15 @@ impl Change for ConvertTypeOfMailboxes {
             (item.key.clone(), verdict)
         };
         items.iter().map(verdict).collect()
+    }
+
+    async fn undo(
+        input: &Input,
+        tenant: &Tenant,
+        done: &[Done],
+        settled: &Settled,
+    ) -> Result<Plan, Failure> {
+        undo::look(input.mailbox_type, tenant, done, settled).await
     }
 }
 
@@ -292,22 +292,19 @@ impl MailboxType {
     }
 }
 
-fn is_type(found: &Found, to: MailboxType) -> bool {
-    Mailbox(&found.row).recipient_type_details() == Some(to.details())
+/// Whether an earlier call of this run was about it. One that the service says changed nothing is
+/// none.
+fn was_tried(settled: &Settled, key: &str) -> bool {
+    settled.attempts(key).any(|attempt| {
+        attempt
+            .failure
+            .as_ref()
+            .is_none_or(Failure::may_have_taken_effect)
+    })
 }
 
-/// What tells two mailboxes apart.
-fn object(found: &Found) -> Option<String> {
-    let mailbox = Mailbox(&found.row);
-    let own = [
-        mailbox.exchange_guid(),
-        mailbox.guid(),
-        mailbox.primary_smtp_address(),
-    ];
-    own.into_iter()
-        .flatten()
-        .find(|text| !text.is_empty())
-        .map(str::to_lowercase)
+fn is_type(found: &Found, to: MailboxType) -> bool {
+    Mailbox(&found.row).recipient_type_details() == Some(to.details())
 }
 
 fn article(to: MailboxType) -> &'static str {
@@ -319,12 +316,38 @@ fn article(to: MailboxType) -> &'static str {
     }
 }
 
-fn planned(good: &Good<String>, found: &Found, to: MailboxType) -> Planned {
-    let mailbox = Mailbox(&found.row);
-    let from = mailbox.recipient_type_details().unwrap_or("another type");
+fn planned(key: &str, input: &str, found: &Found, to: MailboxType) -> Planned {
+    let from = Mailbox(&found.row)
+        .recipient_type_details()
+        .unwrap_or("another type");
     let will = format!("make it {} (it is {})", article(to), escape::line(from));
-    Planned::new(good.key.as_str(), good.input.as_str(), will)
-        .before(json!({ "RecipientTypeDetails": from }))
+    // The object is kept too: an address may be another mailbox's by the time of an undo.
+    let before = json!({ "RecipientTypeDetails": from, "Object": found.object() });
+    Planned::new(key, input, will).before(before)
+}
+
+/// Puts one mailbox into a plan, with what is to be known of it before.
+async fn add_step(
+    tenant: &Tenant,
+    plan: &mut Plan,
+    action: Action,
+    planned: Planned,
+    found: &Found,
+    settled: &Settled,
+) {
+    plan.warnings
+        .extend(warnings(action.to, &planned.input, found));
+    plan.warnings
+        .extend(size_warning(tenant, &action, &planned.input, found).await);
+    mailbox::touch(&mut plan.reach, &tenant.vips, &found.names);
+    plan.steps.push(Step {
+        key: format!("convert-{}-{}", settled.history.len(), plan.steps.len()),
+        lane: None,
+        items: vec![planned],
+        action: json!(action),
+        facts: serde_json::Map::new(),
+        prepares: false,
+    });
 }
 
 /// An item whose mailbox is of the wished-for type.
@@ -405,8 +428,8 @@ fn waiting(message: String) -> Verdict {
 }
 
 /// What the page on conversions warns of for one mailbox.
-fn warnings(to: MailboxType, good: &Good<String>, found: &Found) -> Vec<String> {
-    let shown = escape::clipped(&good.input, 120);
+fn warnings(to: MailboxType, input: &str, found: &Found) -> Vec<String> {
+    let shown = escape::clipped(input, 120);
     let mut out = Vec::new();
     if Mailbox(&found.row).is_dir_synced() == Some(true) {
         out.push(format!(
@@ -425,14 +448,14 @@ fn warnings(to: MailboxType, good: &Good<String>, found: &Found) -> Vec<String> 
 /// of those.
 async fn size_warning(
     tenant: &Tenant,
-    to: MailboxType,
-    good: &Good<String>,
+    action: &Action,
+    input: &str,
     found: &Found,
 ) -> Option<String> {
-    if to != MailboxType::Shared || found.row.bool("SKUAssigned") != Some(false) {
+    if action.to != MailboxType::Shared || found.row.bool("SKUAssigned") != Some(false) {
         return None;
     }
-    let identity = Identity::new(good.value.as_str()).ok()?;
+    let identity = Identity::new(action.identity.as_str()).ok()?;
     // Where the size cannot be read there is the general warning.
     let reply = tenant
         .cmdlets
@@ -443,7 +466,7 @@ async fn size_warning(
     (bytes > UNLICENSED_BYTES).then(|| {
         format!(
             "`{}` holds {} GB and has no licence: a shared mailbox without one may hold 50 GB",
-            escape::clipped(&good.input, 120),
+            escape::clipped(input, 120),
             bytes >> 30
         )
     })

@@ -1,5 +1,7 @@
 //! Delete Search Result Emails.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use kernel::{Effect, ErrorKind, Failure, Happened, Role, escape, failure::code};
@@ -8,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
+    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Reach, Session, Settled, Step,
     Summary, Table, Tenant, Verdict, dates,
     ports::{Action, ActionKind, DeleteType, Locations, Search},
     search::{
@@ -119,6 +121,7 @@ impl Change for DeleteSearchResultEmails {
         }
         plan.warnings.extend(search::said(settled));
         let mut stopped = Stopped::default();
+        let mut touched = Touched::default();
         for good in sorted.good {
             if settled.item(&good.key).is_some() {
                 continue;
@@ -135,7 +138,10 @@ impl Change for DeleteSearchResultEmails {
                     Outcome::Rejected,
                     failure,
                 )),
-                Ok(Next::Step(step)) => plan.steps.push(*step),
+                Ok(Next::Step(step)) => {
+                    touched.note(&step);
+                    plan.steps.push(*step);
+                }
                 Err(failure) => {
                     stopped.note(&failure);
                     plan.settled
@@ -143,6 +149,7 @@ impl Change for DeleteSearchResultEmails {
                 }
             }
         }
+        touched.put(&mut plan.reach, &tenant.vips);
         Ok(plan)
     }
 
@@ -249,6 +256,43 @@ enum Next {
     Settle(Box<Item>),
     Refuse(Failure),
     Step(Box<Step>),
+}
+
+/// What the purges of a plan reach.
+#[derive(Default)]
+struct Touched {
+    purges: bool,
+    messages: u64,
+    /// The mailboxes with hits, in lower case.
+    mailboxes: BTreeSet<String>,
+    /// Hits that no mailbox is named for.
+    unplaced: bool,
+}
+
+impl Touched {
+    fn note(&mut self, step: &Step) {
+        let before = step.items.first().map(|item| item.before.clone());
+        let before = before.and_then(|before| serde_json::from_value::<Before>(before).ok());
+        let Some(before) = before.filter(|_| step.action == json!(Doing::Purge)) else {
+            return;
+        };
+        self.purges = true;
+        self.messages = self.messages.saturating_add(before.found);
+        let placed: u64 = before.mailboxes.iter().map(|one| one.items).sum();
+        self.unplaced |= placed < before.found;
+        let locations = before.mailboxes.iter();
+        self.mailboxes
+            .extend(locations.map(|one| one.location.to_lowercase()));
+    }
+
+    fn put(self, reach: &mut Reach, vips: &[String]) {
+        let hit = vips.iter().filter(|vip| self.mailboxes.contains(*vip));
+        reach.vips.extend(hit.cloned());
+        if self.purges {
+            reach.messages = Some(self.messages);
+            reach.mailboxes = (!self.unplaced).then_some(self.mailboxes.len() as u64);
+        }
+    }
 }
 
 async fn look_at(

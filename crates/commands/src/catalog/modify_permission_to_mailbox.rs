@@ -11,11 +11,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
+    Applied, Change, Definition, Done, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
     Tenant, Verdict,
-    mailbox::{self, Held, Holders, Missed, Names, Permission, find, stops_all},
+    mailbox::{self, Found, Held, Holders, Missed, Names, Permission, find, stops_all},
     values::{Good, Values},
 };
+
+#[path = "../mailbox/permission_undo.rs"]
+mod undo;
 
 /// The command.
 pub struct ModifyPermissionToMailbox;
@@ -58,6 +61,12 @@ struct Doing {
     names: Names,
     /// An earlier call of this run was about the same user.
     tried: bool,
+    /// Which mailbox it is, whatever its names become.
+    #[serde(default)]
+    mailbox: Option<String>,
+    /// It takes an earlier run back, so it is the opposite of what the input says.
+    #[serde(default)]
+    back: bool,
 }
 
 /// Its definition.
@@ -126,10 +135,11 @@ impl Change for ModifyPermissionToMailbox {
         if open.is_empty() {
             return Ok(plan);
         }
-        let holders = match read_holders(tenant, permission, &mailbox, settled).await {
-            Ok(holders) => holders,
+        let (holders, found) = match read_holders(tenant, permission, &mailbox, settled).await {
+            Ok(read) => read,
             Err(missed) => return Ok(unreadable(plan, missed, &open, settled)),
         };
+        let object = object_of(found.as_ref(), settled);
         let mut looked = stream::iter(open)
             .map(|good| async move {
                 let found = find(tenant, &good.value).await;
@@ -137,26 +147,18 @@ impl Change for ModifyPermissionToMailbox {
             })
             .buffered(AT_ONCE);
         while let Some((good, found)) = looked.next().await {
-            let names = match found {
-                Ok(found) => found.names,
-                // A group or a mail user has no mailbox: the service knows whether it exists.
-                Err(Missed::Refused(_)) => Names::typed(&good.value),
-                Err(Missed::Unread(failure)) if stops_all(&failure) => {
+            let names = match named(found, &good, settled) {
+                Named::As(names) => names,
+                Named::Settle(item) => {
+                    plan.settled.push(*item);
+                    continue;
+                }
+                Named::Stop(failure) => {
                     drop(looked);
                     return Ok(plan.cut_short(*failure));
                 }
-                Err(Missed::Unread(failure)) => {
-                    plan.settled.push(unread(&good, &failure, settled));
-                    continue;
-                }
             };
-            // An attempt that the service says changed nothing is none.
-            let tried = settled.attempts(&good.key).any(|attempt| {
-                attempt
-                    .failure
-                    .as_ref()
-                    .is_none_or(Failure::may_have_taken_effect)
-            });
+            let tried = was_tried(settled, &good.key);
             match (input.action, holders.held(&names)) {
                 (Action::Add, Held::Yes(row)) => {
                     plan.settled
@@ -170,12 +172,15 @@ impl Change for ModifyPermissionToMailbox {
                         user: good.value.clone(),
                         names,
                         tried,
+                        mailbox: object.clone(),
+                        back: false,
                     };
                     plan.steps
                         .push(input.step(&good, permission, &doing, &held, settled));
                 }
             }
         }
+        input.note_reach(&mut plan, tenant, found);
         Ok(plan)
     }
 
@@ -183,6 +188,7 @@ impl Change for ModifyPermissionToMailbox {
         let prepared = serde_json::from_value::<Doing>(step.action.clone())
             .map_err(|error| Failure::internal(error.to_string()))
             .and_then(|doing| {
+                let input = input.meant(&doing)?;
                 let permission = input.permission()?;
                 let mailbox = input.mailbox.trim();
                 let call = match input.action {
@@ -191,9 +197,9 @@ impl Change for ModifyPermissionToMailbox {
                     }
                     Action::Remove => permission.revoke(mailbox, &doing.user)?,
                 };
-                Ok((doing, permission, call))
+                Ok((doing, input, permission, call))
             });
-        let (doing, permission, call) = match prepared {
+        let (doing, input, permission, call) = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => return Applied::failed(open, failure),
         };
@@ -221,10 +227,13 @@ impl Change for ModifyPermissionToMailbox {
         step: &Step,
         items: &[&Planned],
     ) -> Vec<(String, Verdict)> {
-        let (Ok(doing), Ok(permission)) = (
-            serde_json::from_value::<Doing>(step.action.clone()),
-            input.permission(),
-        ) else {
+        let Ok(doing) = serde_json::from_value::<Doing>(step.action.clone()) else {
+            return Vec::new();
+        };
+        let Ok((input, permission)) = input
+            .meant(&doing)
+            .and_then(|input| input.permission().map(|permission| (input, permission)))
+        else {
             return Vec::new();
         };
         let holders = Holders::read(tenant, permission, input.mailbox.trim()).await;
@@ -251,9 +260,49 @@ impl Change for ModifyPermissionToMailbox {
         };
         items.iter().map(verdict).collect()
     }
+
+    async fn undo(
+        input: &Input,
+        tenant: &Tenant,
+        done: &[Done],
+        settled: &Settled,
+    ) -> Result<Plan, Failure> {
+        undo::look(input, tenant, done, settled).await
+    }
 }
 
 impl Input {
+    /// The input that a step is of: this one, or its opposite where it takes a run back.
+    fn meant(&self, doing: &Doing) -> Result<Self, Failure> {
+        if doing.back {
+            self.opposite()
+        } else {
+            Ok(self.clone())
+        }
+    }
+
+    /// What takes back what this does.
+    fn opposite(&self) -> Result<Self, Failure> {
+        Ok(Self {
+            permission: Some(self.permission()?),
+            auto_mapping: None,
+            action: match self.action {
+                Action::Add => Action::Remove,
+                Action::Remove => Action::Add,
+            },
+            ..self.clone()
+        })
+    }
+
+    /// The mailbox counts once, where anything is to be changed.
+    fn note_reach(&self, plan: &mut Plan, tenant: &Tenant, found: Option<Found>) {
+        if plan.steps.is_empty() {
+            return;
+        }
+        let names = found.map_or_else(|| Names::typed(self.mailbox.trim()), |found| found.names);
+        mailbox::touch(&mut plan.reach, &tenant.vips, &names);
+    }
+
     /// The permission that is meant.
     fn permission(&self) -> Result<Permission, Failure> {
         match (self.permission, self.action) {
@@ -441,11 +490,60 @@ async fn read_holders(
     permission: Permission,
     mailbox: &str,
     settled: &Settled,
-) -> Result<Holders, Missed> {
-    if permission != Permission::SendOnBehalf && settled.is_first_look() {
-        find(tenant, mailbox).await?;
+) -> Result<(Holders, Option<Found>), Missed> {
+    if permission == Permission::SendOnBehalf {
+        let found = find(tenant, mailbox).await?;
+        return Ok((Holders::delegates(&found.row), Some(found)));
     }
-    Holders::read(tenant, permission, mailbox).await
+    let found = if settled.is_first_look() {
+        Some(find(tenant, mailbox).await?)
+    } else {
+        None
+    };
+    let holders = Holders::read(tenant, permission, mailbox).await?;
+    Ok((holders, found))
+}
+
+/// Which mailbox it is: as read just now, or as an earlier round of this run has found.
+fn object_of(found: Option<&Found>, settled: &Settled) -> Option<String> {
+    found.and_then(Found::object).or_else(|| {
+        let mut earlier = settled.history.iter();
+        earlier.find_map(|attempt| {
+            serde_json::from_value::<Doing>(attempt.step.action.clone())
+                .ok()?
+                .mailbox
+        })
+    })
+}
+
+/// Whether an earlier call of this run was about that user. One that the service says changed
+/// nothing is none.
+fn was_tried(settled: &Settled, key: &str) -> bool {
+    settled.attempts(key).any(|attempt| {
+        attempt
+            .failure
+            .as_ref()
+            .is_none_or(Failure::may_have_taken_effect)
+    })
+}
+
+/// By what names a user is known.
+enum Named {
+    As(Names),
+    /// The question had no answer.
+    Settle(Box<Item>),
+    /// Nor would any other have.
+    Stop(Box<Failure>),
+}
+
+fn named(found: Result<Found, Missed>, good: &Good<String>, settled: &Settled) -> Named {
+    match found {
+        Ok(found) => Named::As(found.names),
+        // A group or a mail user has no mailbox: the service knows whether it exists.
+        Err(Missed::Refused(_)) => Named::As(Names::typed(&good.value)),
+        Err(Missed::Unread(failure)) if stops_all(&failure) => Named::Stop(failure),
+        Err(Missed::Unread(failure)) => Named::Settle(Box::new(unread(good, &failure, settled))),
+    }
 }
 
 /// A mailbox that does not exist refuses every item; one that could not be read ends the run.

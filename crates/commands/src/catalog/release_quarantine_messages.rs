@@ -1,6 +1,6 @@
 //! Release Quarantine Messages.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use exchange::{
@@ -174,9 +174,16 @@ impl Change for ReleaseQuarantineMessages {
                 .extend(found.iter().map(|(good, _)| held_back(good, &culprit)));
             return Ok(plan);
         }
+        let mut whom = BTreeSet::new();
         for (good, row) in &found {
-            input.judge(good, row, wanted.as_deref(), settled, &mut plan);
+            input.judge(good, row, wanted.as_deref(), settled, &mut plan, &mut whom);
         }
+        if !plan.steps.is_empty() {
+            plan.reach.messages = Some(plan.steps.len() as u64);
+            plan.reach.mailboxes = Some(whom.len() as u64);
+        }
+        let vips = tenant.vips.iter().filter(|vip| whom.contains(*vip));
+        plan.reach.vips.extend(vips.cloned());
         Ok(plan)
     }
 
@@ -257,7 +264,7 @@ impl Change for ReleaseQuarantineMessages {
 }
 
 impl Input {
-    /// What is to be done about a message that was found.
+    /// What is to be done about a message that was found; `whom` takes those who get it.
     fn judge(
         &self,
         good: &Good<String>,
@@ -265,6 +272,7 @@ impl Input {
         wanted: Option<&[String]>,
         settled: &Settled,
         plan: &mut Plan,
+        whom: &mut BTreeSet<String>,
     ) {
         let message = Message::of(row);
         let (key, input) = (good.key.as_str(), good.input.as_str());
@@ -329,14 +337,16 @@ impl Input {
             ));
         }
         // Those who have it already are not asked for again.
-        let missing = |all: &Vec<String>| {
+        let missing = |all: &Vec<String>| -> Vec<String> {
             all.iter()
                 .filter(|one| !message.has(one))
                 .cloned()
                 .collect()
         };
         let to: Option<Vec<String>> = action.recipients.as_ref().map(missing);
-        let whom = to.as_ref().map_or_else(
+        let getting = to.clone().unwrap_or_else(|| missing(&message.recipients));
+        whom.extend(getting.iter().map(|one| one.to_lowercase()));
+        let named = to.as_ref().map_or_else(
             || "all original recipients".to_owned(),
             |to| escape::line(&to.join(", ")).into_owned(),
         );
@@ -344,7 +354,7 @@ impl Input {
         plan.steps.push(Step {
             key: format!("release-{}-{}", settled.history.len(), plan.steps.len()),
             lane: Some(key.split('\\').next().unwrap_or(key).to_owned()),
-            items: vec![Planned::new(key, input, format!("release it to {whom}")).before(before)],
+            items: vec![Planned::new(key, input, format!("release it to {named}")).before(before)],
             action: json!(action),
             facts: serde_json::Map::new(),
             prepares: false,

@@ -1,24 +1,21 @@
 //! Remove Items From Blocklist.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use async_trait::async_trait;
-use exchange::{
-    Cmdlet, Values as Ids,
-    cmdlet::{ListAction, ListEntry, ListTarget, RemoveTenantAllowBlockListItems},
-};
 use kernel::{Effect, ErrorKind, Failure, Happened, Role, escape, failure::code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
+    Applied, Change, Definition, Done, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
     Tenant, Verdict,
     blocklist::{
-        ListType, Listed, VALUES_PER_CALL, accept, canonical, read_list, read_matching, unchanged,
+        Entry, ListType, Listed, VALUES_PER_CALL, accept, reach, read_list,
+        remove::{Missing, Removal, missing, ours, removed},
+        undo::{Back, Undo},
     },
-    dates,
     values::{Good, Sorted, Values},
 };
 
@@ -71,6 +68,13 @@ impl Input {
             }
             EntityType::EntryIds => Ok((text.to_owned(), (), None)),
         })
+    }
+
+    fn undo(&self) -> Undo<'_> {
+        Undo {
+            list: self.list_type,
+            asked: None,
+        }
     }
 
     fn key<'a>(&self, listed: &'a Listed) -> &'a str {
@@ -151,6 +155,12 @@ impl Change for RemoveItemsFromBlocklist {
                 Missing::Removed => plan.settled.push(removed(&planned(good, block), block)),
             }
         }
+        let touched = found.iter().chain(&alone);
+        let touched: Vec<Entry> = touched
+            .filter_map(|(_, entry)| Entry::of_listed(input.list_type, entry.value()))
+            .collect();
+        let touched: Vec<&Entry> = touched.iter().collect();
+        reach::note_vips(&mut plan.reach, &tenant.vips, &touched);
         let round = settled.history.len();
         let calls = found.chunks(VALUES_PER_CALL).chain(alone.chunks(1));
         for (index, chunk) in calls.enumerate() {
@@ -168,147 +178,37 @@ impl Change for RemoveItemsFromBlocklist {
     }
 
     async fn apply(input: &Input, tenant: &Tenant, step: &Step, open: &[&Planned]) -> Applied {
-        let ids = open
-            .iter()
-            .filter_map(|item| before(item))
-            .map(|entry| entry.identity)
-            .collect();
-        let ids = match Ids::new(ids) {
-            Ok(ids) => ids,
-            Err(failure) => return Applied::failed(open, failure),
-        };
-        let cmdlet = RemoveTenantAllowBlockListItems {
-            list_type: input.list_type.service(),
-            target: ListTarget::Ids(ids),
-            tenant_sub_type: false,
-        };
-        let mut applied = Applied::default();
-        match tenant.cmdlets.call(&cmdlet.call()).await {
-            Ok(reply) => {
-                // The answer names values only, in no promised order. What it names is gone, though
-                // the list may show it for a while; for the rest the list is read back.
-                applied.failure = unchanged(&reply);
-                let gone: HashSet<String> = reply
-                    .rows
-                    .iter()
-                    .map(ListEntry)
-                    .filter(|row| row.error().is_none())
-                    .filter_map(|row| Some(canonical(input.list_type, row.value()?)))
-                    .collect();
-                for item in open {
-                    match before(item).filter(|entry| gone.contains(&entry.key)) {
-                        Some(entry) => applied.settled.push(removed(item, &entry)),
-                        None => applied.ask.push(item.key.clone()),
-                    }
-                }
-            }
-            Err(error) => {
-                let failure = error.failure();
-                if matches!(failure.happened, Happened::NotSent) {
-                    return Applied::failed(open, failure);
-                }
-                applied = Applied::ask_all(step);
-                applied.failure = Some(failure);
-            }
+        if let Some(back) = Back::of(step) {
+            return input.undo().apply(tenant, step, open, back).await;
         }
-        applied
+        Removal(input.list_type).apply(tenant, step, open).await
     }
 
     async fn verify(
         input: &Input,
         tenant: &Tenant,
-        _: &Step,
+        step: &Step,
         items: &[&Planned],
     ) -> Vec<(String, Verdict)> {
-        let listed = read_list(tenant, input.list_type).await;
-        let mut verdicts = Vec::with_capacity(items.len());
-        for item in items {
-            let verdict = match (&listed, before(item)) {
-                (Err(failure), _) => Verdict::CannotTell(Box::new(failure.clone())),
-                (Ok(_), None) => Verdict::CannotTell(Box::new(Failure::internal(
-                    "a plan without its before-image",
-                ))),
-                (Ok(listed), Some(entry)) => {
-                    let same = |other: &Listed| other.identity == entry.identity;
-                    if listed.iter().any(same) {
-                        Verdict::NotTaken
-                    } else {
-                        // Other removals of this run may have moved it over the edge of a page.
-                        match find(tenant, input.list_type, &entry).await {
-                            Ok(found) if found.iter().any(same) => Verdict::NotTaken,
-                            Ok(_) => Verdict::Taken(Box::new(removed(item, &entry))),
-                            Err(failure) => Verdict::CannotTell(Box::new(failure)),
-                        }
-                    }
-                }
-            };
-            verdicts.push((item.key.clone(), verdict));
+        if let Some(back) = Back::of(step) {
+            return input.undo().verify(tenant, items, back).await;
         }
-        verdicts
+        Removal(input.list_type).verify(tenant, items).await
     }
-}
 
-/// The block entries of one value.
-async fn find(tenant: &Tenant, list: ListType, entry: &Listed) -> Result<Vec<Listed>, Failure> {
-    let value = entry.row.get("Value").and_then(serde_json::Value::as_str);
-    read_matching(tenant, list, ListAction::Block, value.unwrap_or(&entry.key)).await
+    async fn undo(
+        input: &Input,
+        tenant: &Tenant,
+        done: &[Done],
+        settled: &Settled,
+    ) -> Result<Plan, Failure> {
+        input.undo().look(tenant, done, settled).await
+    }
 }
 
 fn planned(good: &Good<()>, entry: &Listed) -> Planned {
     let will = format!("remove the block, which ends {}", entry.end());
     Planned::new(good.key.as_str(), good.input.as_str(), will).before(json!(entry))
-}
-
-/// The item of an entry that is gone because an earlier call of this run removed it.
-fn ours(settled: &Settled, key: &str) -> Option<Item> {
-    let step = &settled.maybe_done(key)?.step;
-    let item = step.items.iter().find(|item| item.key == key)?;
-    Some(removed(item, &before(item)?))
-}
-
-/// What the service's "not found" says about an entry that the list still shows.
-enum Missing {
-    /// Nothing of the kind was said.
-    No,
-    /// It, or another of the same call: the call is repeated for it alone.
-    OneOfSeveral,
-    /// It is gone, and an earlier call of ours whose answer was lost is what removed it.
-    Removed,
-}
-
-fn missing(settled: &Settled, key: &str) -> Missing {
-    let not_found = |failure: &Failure| failure.code == code::NOT_FOUND;
-    let Some(last) = settled.attempts(key).last() else {
-        return Missing::No;
-    };
-    if !last.failure.as_ref().is_some_and(not_found) {
-        return Missing::No;
-    }
-    let ours = settled.maybe_done(key).is_some();
-    if ours && last.step.items.len() == 1 {
-        Missing::Removed
-    } else {
-        Missing::OneOfSeveral
-    }
-}
-
-fn before(item: &Planned) -> Option<Listed> {
-    serde_json::from_value(item.before.clone()).ok()
-}
-
-/// The removed row is kept whole: it is what an undo needs.
-fn removed(item: &Planned, entry: &Listed) -> Item {
-    Item::success(
-        item.key.as_str(),
-        item.input.as_str(),
-        Outcome::Removed,
-        "no longer blocked",
-    )
-    .identity(Some(entry.identity.clone()))
-    .with("value", entry.row.get("Value").cloned())
-    .with("expiration_date", entry.expires.map(dates::show))
-    .with("note", entry.row.get("Notes").cloned())
-    .raw(entry.row.clone())
 }
 
 fn not_blocked(input: &Input, key: &str, text: &str, allow: Option<&&Listed>) -> Item {

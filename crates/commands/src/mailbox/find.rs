@@ -1,6 +1,9 @@
 //! Finding one mailbox.
 
-use exchange::{Cmdlet, Identity, Row, cmdlet::GetMailbox};
+use exchange::{
+    Cmdlet, Identity, Row,
+    cmdlet::{GetMailbox, Mailbox},
+};
 use indicators::{MailboxIdentity, mailbox::MailboxForm};
 use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 
@@ -14,6 +17,22 @@ pub struct Found {
     pub row: Row,
     /// Its names.
     pub names: Names,
+}
+
+impl Found {
+    /// What tells it from every other mailbox, whatever its names become.
+    pub fn object(&self) -> Option<String> {
+        let mailbox = Mailbox(&self.row);
+        let own = [
+            mailbox.exchange_guid(),
+            mailbox.guid(),
+            mailbox.primary_smtp_address(),
+        ];
+        own.into_iter()
+            .flatten()
+            .find(|text| !text.is_empty())
+            .map(str::to_lowercase)
+    }
 }
 
 /// No mailbox.

@@ -15,4 +15,5 @@ mod mailboxes;
 mod outcomes;
 mod quarantine;
 mod searches;
+mod undo;
 mod whole;

@@ -5,6 +5,8 @@
 //! `Confirm: false` goes with every changing cmdlet that knows the parameter; the four
 //! allow/block-list cmdlets do not know it.
 
+use crate::{Cmdlet, Repeat, Service};
+
 /// Makes a view of a row with typed getters; each getter names the service's field.
 macro_rules! row_view {
     ($(#[$doc:meta])* $name:ident { $($getter:ident: $kind:ident $field:literal;)* }) => {
@@ -93,3 +95,80 @@ pub use remove_tenant_allow_block_list_items::{ListTarget, RemoveTenantAllowBloc
 pub use set_mailbox::{MailboxType, SetMailbox};
 pub use set_tenant_allow_block_list_items::SetTenantAllowBlockListItems;
 pub use start_compliance_search::StartComplianceSearch;
+
+/// What is known of a cmdlet whatever its parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct About {
+    /// The name as Microsoft spells it.
+    pub name: &'static str,
+    /// Where it goes.
+    pub service: Service,
+    /// Whether it changes the tenant.
+    pub changes: bool,
+    /// Whether a repeat is harmless.
+    pub repeat: Repeat,
+    /// What a second send that arrives late would do, as a clause.
+    pub late: &'static str,
+}
+
+impl About {
+    const fn of<C: Cmdlet>() -> Self {
+        Self {
+            name: C::NAME,
+            service: C::SERVICE,
+            changes: C::CHANGES,
+            repeat: C::REPEAT,
+            late: C::LATE,
+        }
+    }
+}
+
+/// Every cmdlet that mailcordon calls, in the order of their names.
+pub const ALL: &[About] = &[
+    About::of::<AddMailboxPermission>(),
+    About::of::<AddRecipientPermission>(),
+    About::of::<GetAcceptedDomain>(),
+    About::of::<GetComplianceSearch>(),
+    About::of::<GetComplianceSearchAction>(),
+    About::of::<GetMailbox>(),
+    About::of::<GetMailboxPermission>(),
+    About::of::<GetMailboxStatistics>(),
+    About::of::<GetQuarantineMessage>(),
+    About::of::<GetRecipientPermission>(),
+    About::of::<GetTenantAllowBlockListItems>(),
+    About::of::<NewComplianceSearch>(),
+    About::of::<NewComplianceSearchAction>(),
+    About::of::<NewTenantAllowBlockListItems>(),
+    About::of::<ReleaseQuarantineMessage>(),
+    About::of::<RemoveComplianceSearch>(),
+    About::of::<RemoveComplianceSearchAction>(),
+    About::of::<RemoveMailboxPermission>(),
+    About::of::<RemoveRecipientPermission>(),
+    About::of::<RemoveTenantAllowBlockListItems>(),
+    About::of::<SetMailbox>(),
+    About::of::<SetTenantAllowBlockListItems>(),
+    About::of::<StartComplianceSearch>(),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_a_cmdlet_is_in_the_list() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cmdlet");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "mod.rs")
+            .map(|name| name.trim_end_matches(".rs").replace('_', ""))
+            .collect();
+        files.sort();
+        let mut names: Vec<String> = ALL
+            .iter()
+            .map(|about| about.name.replace('-', "").to_lowercase())
+            .collect();
+        names.sort();
+        assert_eq!(files, names);
+    }
+}
