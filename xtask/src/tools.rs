@@ -19,6 +19,7 @@ const DEBIAN: &[(&str, &[&str], &str)] = &[
     ("python3", &["-c", "import ensurepip, venv"], "python3-venv"),
     ("/usr/bin/time", &["--version"], "time"),
     ("patch", &["--version"], "patch"),
+    ("pg_lsclusters", &["--help"], "postgresql"),
 ];
 
 /// Installs the Debian packages that are missing.

@@ -32,7 +32,9 @@ pub use ledger::{Ledger, LedgerError, MemoryLedger, NewRun, Origin, Submitted, W
 pub use observer::{Observer, Progress, Silent};
 pub use probe::{NoProbe, Point, Probe};
 pub use request::{Expect, RunRequest};
-pub use result::{ErrorView, ItemView, PlanView, ReachView, ReturnData, RunResult};
+pub use result::{
+    ErrorView, ItemView, PlanView, PlannedView, ReachView, ReturnData, RunResult, StepView,
+};
 pub use retry::rest_of;
 pub use workers::{Limits, Submission, Tenants, Workers, changes};
 
