@@ -48,3 +48,11 @@ pub(crate) fn changed_something(outcome: Outcome) -> bool {
         | Outcome::Rejected => false,
     }
 }
+
+/// What is to be said of a change that the service had accepted and that is not shown.
+pub(crate) fn may_turn_up(input: &str) -> String {
+    format!(
+        "what that run changed of `{}` was accepted and is not shown (yet): it may still turn up, so look at it again later",
+        escape::clipped(input, 120)
+    )
+}

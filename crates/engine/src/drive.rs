@@ -75,7 +75,13 @@ impl Engine {
     ) -> Driven {
         let lease = Lease::new(asked, self.lease);
         let clock = self.clock.as_ref();
-        let book = Book::new(self.ledger.as_ref(), claimed.held, clock, &lease, self.lease);
+        let book = Book::new(
+            self.ledger.as_ref(),
+            claimed.held,
+            clock,
+            &lease,
+            self.lease,
+        );
         let Ok(definition) = find(&claimed.request.command) else {
             return Driven::Stopped(Stop::Parked(Box::new(failure.clone())), None);
         };

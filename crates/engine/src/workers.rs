@@ -280,9 +280,14 @@ impl Workers {
         let driven = match self.tenants.tenant(&claimed.request.connection) {
             Ok(tenant) => {
                 let watcher = Watcher(changed);
-                let drive = self
-                    .engine
-                    .drive(&claimed, asked, &tenant, &watcher, &cancel, self.engine.lease);
+                let drive = self.engine.drive(
+                    &claimed,
+                    asked,
+                    &tenant,
+                    &watcher,
+                    &cancel,
+                    self.engine.lease,
+                );
                 tokio::select! {
                     driven = Box::pin(drive) => Some(driven),
                     () = self.stopping.cancelled() => None,

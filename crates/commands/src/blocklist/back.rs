@@ -5,15 +5,18 @@ use exchange::{
     cmdlet::{ListAction, ListTarget, SetTenantAllowBlockListItems},
 };
 
+use kernel::failure::code;
+
 use super::{
     Listed,
     add::by_key,
+    past::GONE,
     read_list,
     remove::{self, Removal},
     send::{New, read_back},
     undo::{AddAgain, Back, PutBack, Undo},
 };
-use crate::{Applied, Outcome, Planned, Step, Tenant, Verdict, dates};
+use crate::{Applied, Item, Outcome, Planned, Step, Tenant, Verdict, dates};
 
 impl Undo<'_> {
     /// See [`crate::Change::apply`].
@@ -26,6 +29,25 @@ impl Undo<'_> {
     ) -> Applied {
         match back {
             Back::TakeOff => Removal(self.list).apply(tenant, step, open).await,
+            Back::TakeOffUnseen => {
+                let applied = Removal(self.list).apply(tenant, step, open).await;
+                let failure = applied.failure.as_ref();
+                if !failure.is_some_and(|failure| failure.code == code::NOT_FOUND) {
+                    return applied;
+                }
+                let gone = |item: &&Planned| {
+                    Item::success(
+                        item.key.as_str(),
+                        item.input.as_str(),
+                        Outcome::AlreadySo,
+                        GONE,
+                    )
+                };
+                Applied {
+                    settled: open.iter().map(gone).collect(),
+                    ..Applied::default()
+                }
+            }
             Back::PutBack(to) => self.put_back(tenant, open, to).await,
             Back::AddAgain(again) => {
                 let new = New {
@@ -74,7 +96,7 @@ impl Undo<'_> {
         items: &[&Planned],
         back: Back,
     ) -> Vec<(String, Verdict)> {
-        if back == Back::TakeOff {
+        if matches!(back, Back::TakeOff | Back::TakeOffUnseen) {
             return Removal(self.list).verify(tenant, items).await;
         }
         let listed = match read_list(tenant, self.list).await {
@@ -100,7 +122,7 @@ impl Undo<'_> {
 /// Whether one of the listed entries is what the step was to make.
 fn taken<'a>(item: &Planned, mut blocks: impl Iterator<Item = &'a Listed>, back: &Back) -> Verdict {
     let found = match back {
-        Back::TakeOff => None,
+        Back::TakeOff | Back::TakeOffUnseen => None,
         Back::PutBack(to) => blocks.find(|entry| is_back(entry, to)).map(|entry| {
             let old = remove::before(item).and_then(|old| old.expires);
             read_back(item, entry, Outcome::Extended)

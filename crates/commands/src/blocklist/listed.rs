@@ -30,7 +30,8 @@ pub struct Listed {
 }
 
 impl Listed {
-    fn of(list: ListType, row: &exchange::Row) -> Option<Self> {
+    /// Out of a row of the service.
+    pub(super) fn of(list: ListType, row: &exchange::Row) -> Option<Self> {
         let entry = ListEntry(row);
         let value = entry.value()?;
         Some(Self {
@@ -88,13 +89,6 @@ pub(super) enum End {
 }
 
 impl Image {
-    /// Out of a row of the service, as a call answers it or as a list shows it.
-    pub fn recorded(row: &Value) -> Self {
-        let row = exchange::Row::from_value(row.clone());
-        let entry = ListEntry(&row);
-        Self::of_row(&row.to_value(), entry.expiration(), entry.is_permanent())
-    }
-
     fn of_row(row: &Value, expires: Option<Timestamp>, permanent: bool) -> Self {
         let end = match expires {
             Some(at) => End::At(at),

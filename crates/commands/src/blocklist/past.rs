@@ -1,6 +1,7 @@
 //! One entry that a run changed, held against what the list shows now.
 
-use jiff::Timestamp;
+use exchange::{Row, cmdlet::ListEntry};
+use jiff::{SignedDuration, Timestamp};
 use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
     listed::{End, Image},
     remove::{self, Missing},
     tried::judge_by_history,
-    undo::{Asked, Back, Next, Off, PutBack, Undo},
+    undo::{Asked, Back, Next, Off, OffCall, PutBack, Undo},
 };
 use crate::{Done, History, Item, Outcome, Planned, Settled, dates, undo::changed_since};
 
@@ -35,6 +36,8 @@ pub(super) struct Past<'a> {
     left: Vec<Image>,
     /// The identity that the run recorded.
     identity: Option<&'a str>,
+    /// The entry as the run recorded it.
+    recorded: Option<Listed>,
 }
 
 impl<'a> Past<'a> {
@@ -54,15 +57,20 @@ impl<'a> Past<'a> {
             return Err(Box::new(unreadable(done)));
         };
         let old = did.old();
-        let recorded = done.item.raw.first().map(Image::recorded);
+        let row = done.item.raw.first().cloned().map(Row::from_value);
+        let recorded = row.and_then(|row| Listed::of(undo.list, &row));
         let asked = undo.asked.map(|asked| asked.image(old));
         Ok(Self {
             key: old.map_or_else(|| done.planned.key.clone(), |old| old.key.clone()),
             input: &done.planned.input,
             sure: !matches!(done.item.outcome, Outcome::Unknown | Outcome::Pending),
-            left: asked.into_iter().chain(recorded).collect(),
+            left: asked
+                .into_iter()
+                .chain(recorded.as_ref().map(Listed::image))
+                .collect(),
             did,
             identity: done.item.identity.as_deref(),
+            recorded,
         })
     }
 
@@ -76,19 +84,25 @@ impl<'a> Past<'a> {
         let block = there.iter().find(|one| one.blocks).copied();
         let allowed = block.is_none() && !there.is_empty();
         match &self.did {
-            Did::Added => self.take_off(block, settled),
+            Did::Added => self.take_off(block, settled, now),
             Did::Extended(old) => self.put_back(old, block, settled, now),
             Did::Removed(old) => self.add_again(old, block, allowed, settled, now),
         }
     }
 
-    fn take_off(&self, block: Option<&Listed>, settled: &Settled) -> Next {
+    fn take_off(&self, block: Option<&Listed>, settled: &Settled, now: Timestamp) -> Next {
         let Some(entry) = block else {
-            let gone = "is not on the block list: nothing to take back";
-            return settle(
-                remove::ours(settled, &self.key)
-                    .unwrap_or_else(|| self.item(Outcome::AlreadySo, gone)),
-            );
+            if let Some(item) = remove::ours(settled, &self.key) {
+                return settle(item);
+            }
+            return match self.fresh(now) {
+                Some(entry) => Next::TakeOff(Off {
+                    entry: entry.clone(),
+                    why: "that run had added it, and the list does not show it (yet)".to_owned(),
+                    call: OffCall::Unseen,
+                }),
+                None => settle(self.item(Outcome::AlreadySo, GONE)),
+            };
         };
         let differs = self.differs(entry);
         if differs.is_empty() {
@@ -210,16 +224,24 @@ impl<'a> Past<'a> {
 
     /// An entry that is still what the run made of it is taken off the list.
     fn off(&self, entry: &Listed, why: String, settled: &Settled) -> Next {
-        let alone = match remove::missing(settled, &self.key) {
-            Missing::No => false,
-            Missing::OneOfSeveral => true,
+        let call = match remove::missing(settled, &self.key) {
+            Missing::No => OffCall::Shared,
+            Missing::OneOfSeveral => OffCall::Alone,
             Missing::Removed => {
                 let planned = self.planned(why);
                 return settle(remove::removed(&planned, entry));
             }
         };
         let entry = entry.clone();
-        Next::TakeOff(Off { entry, why, alone })
+        Next::TakeOff(Off { entry, why, call })
+    }
+
+    /// The entry that the run made, where it is so new that the list may not show it yet.
+    fn fresh(&self, now: Timestamp) -> Option<&Listed> {
+        let entry = self.recorded.as_ref()?;
+        let row = Row::from_value(entry.row.clone());
+        let age = now.duration_since(ListEntry(&row).created()?);
+        (self.sure && !entry.identity.is_empty() && age < LATE).then_some(entry)
     }
 
     fn tried_to_take_off(&self, settled: &Settled) -> bool {
@@ -284,6 +306,12 @@ impl Did {
         }
     }
 }
+
+/// For how long a list may not show what the service took.
+const LATE: SignedDuration = SignedDuration::from_mins(30);
+
+/// An entry that is not there any more.
+pub(super) const GONE: &str = "is not on the block list: nothing to take back";
 
 const MADE_ANEW: &str = "the entry was removed and made anew";
 

@@ -41,6 +41,8 @@ pub struct Asked<'a> {
 pub enum Back {
     /// Takes entries off the list, by the identities of their before-images.
     TakeOff,
+    /// The same for one entry that the list does not show: not found means that it is gone.
+    TakeOffUnseen,
     /// Gives listed entries their old end, and note where it differs.
     PutBack(PutBack),
     /// Lists entries again.
@@ -88,8 +90,18 @@ pub(super) struct Off {
     pub entry: Listed,
     /// Why, as a clause.
     pub why: String,
-    /// In a call of its own: one of an earlier call was not found.
-    pub alone: bool,
+    pub call: OffCall,
+}
+
+/// In which call an entry is taken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OffCall {
+    /// With others.
+    Shared,
+    /// In one of its own: one of an earlier call was not found.
+    Alone,
+    /// In one of its own: the list does not show it.
+    Unseen,
 }
 
 /// Entries that one call can change alike, each with what the list holds or held of it.
@@ -195,14 +207,22 @@ impl Steps<'_> {
                 prepares: false,
             });
         };
-        let (alone, together): (Vec<_>, Vec<_>) =
-            self.off.into_iter().partition(|(_, off)| off.alone);
+        let (together, alone): (Vec<_>, Vec<_>) = self
+            .off
+            .into_iter()
+            .partition(|(_, off)| off.call == OffCall::Shared);
         for chunk in together.chunks(VALUES_PER_CALL).chain(alone.chunks(1)) {
             let items = chunk.iter().map(|(past, Off { entry, why, .. })| {
                 let will = format!("remove the block, which ends {}: {why}", entry.end());
                 past.planned(will).before(json!(entry))
             });
-            push(items.collect(), &Back::TakeOff);
+            let unseen = chunk.iter().any(|(_, off)| off.call == OffCall::Unseen);
+            let back = if unseen {
+                Back::TakeOffUnseen
+            } else {
+                Back::TakeOff
+            };
+            push(items.collect(), &back);
         }
         for ((end, note), entries) in self.back {
             for chunk in entries.chunks(VALUES_PER_CALL) {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Done, Item, Outcome, Plan, Settled, Tenant,
     mailbox::{self, Found, Missed, find},
-    undo::{NOTHING_DONE, changed_since, changed_something},
+    undo::{NOTHING_DONE, changed_since, changed_something, may_turn_up},
     values::Good,
 };
 
@@ -159,6 +159,9 @@ impl Past {
                     Outcome::Converted => format!("is {} again already", article(was)),
                     _ => format!("is {}: nothing shows the change of that run", article(was)),
                 };
+            }
+            if !tried && self.outcome == Outcome::Pending {
+                item = item.warn(may_turn_up(input));
             }
             return Err(Box::new(item));
         }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Done, Item, Outcome, Plan, Settled, Tenant,
     mailbox::{self, Held, Missed, Names, Permission, find},
-    undo::{NOTHING_DONE, changed_since, changed_something},
+    undo::{NOTHING_DONE, changed_since, changed_something, may_turn_up},
     values::Good,
 };
 
@@ -102,6 +102,8 @@ struct Past {
     before: Value,
     /// The run is sure of what it did.
     sure: bool,
+    /// The service had accepted it and did not show it.
+    pending: bool,
 }
 
 impl Past {
@@ -117,6 +119,7 @@ impl Past {
             doing: serde_json::from_value(done.action.clone()).ok(),
             before: done.planned.before.clone(),
             sure: !matches!(done.item.outcome, Outcome::Unknown | Outcome::Pending),
+            pending: done.item.outcome == Outcome::Pending,
         }
     }
 
@@ -173,6 +176,9 @@ impl Past {
         };
         if !tried {
             item.message = message;
+            if self.pending {
+                item = item.warn(may_turn_up(&self.good.input));
+            }
         }
         Err(Box::new(item))
     }
