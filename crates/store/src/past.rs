@@ -197,16 +197,23 @@ async fn steps(conn: &mut Conn, run: RunId) -> Result<Steps> {
     Ok(steps)
 }
 
-/// The items that a run changed, or may have changed, each with the last step that did it.
+/// The items that a run changed, or may have changed, each with the last step that may have done
+/// it. A call that was refused for one of its values has changed those before it: it counts for an
+/// item that no other call was about.
 fn done(items: Vec<Item>, history: &[History]) -> Vec<Done> {
     let mut by_item: HashMap<&str, (&History, usize)> = HashMap::new();
-    for attempt in history {
-        let open = |failure: &Failure| failure.may_have_taken_effect();
-        if attempt.step.prepares || !attempt.failure.as_ref().is_none_or(open) {
-            continue;
-        }
+    let open = |attempt: &History| {
+        let failure = attempt.failure.as_ref();
+        failure.is_none_or(Failure::may_have_taken_effect)
+    };
+    for attempt in history.iter().filter(|attempt| !attempt.step.prepares) {
         for (place, item) in attempt.step.items.iter().enumerate() {
-            by_item.insert(item.key.as_str(), (attempt, place));
+            let better = by_item
+                .get(item.key.as_str())
+                .is_some_and(|(had, _)| open(had));
+            if open(attempt) || !better {
+                by_item.insert(item.key.as_str(), (attempt, place));
+            }
         }
     }
     items
@@ -252,4 +259,57 @@ async fn shows_nothing(conn: &mut Conn, run: RunId) -> Result<bool> {
     let result: Json = codec::decode("a result", &row.bytes(0)?)?;
     let steps = result.pointer("/plan/steps").and_then(Json::as_array);
     Ok(steps.is_some_and(Vec::is_empty))
+}
+
+#[cfg(test)]
+mod tests {
+    use commands::{Planned, Step};
+    use serde_json::json;
+
+    use super::*;
+
+    fn attempt(key: &str, items: &[&str], failure: Option<Failure>) -> History {
+        let planned = items.iter().map(|item| Planned::new(*item, *item, key));
+        History {
+            step: Step {
+                key: key.to_owned(),
+                lane: None,
+                items: planned.collect(),
+                action: json!(key),
+                facts: serde_json::Map::new(),
+                prepares: false,
+            },
+            failure,
+            made: Json::Null,
+        }
+    }
+
+    #[test]
+    fn what_a_refused_call_had_done_before_it_stopped_can_be_taken_back() {
+        use kernel::Happened::{MaybeSent, Refused};
+        let failure = |happened| {
+            let failure = Failure::new(ErrorKind::Conflict, code::ALREADY_EXISTS, "stopped");
+            Some(failure.happened(happened))
+        };
+        let history = [
+            attempt("first", &["before", "stopper", "lost"], failure(Refused)),
+            attempt("second", &["lost"], failure(MaybeSent)),
+            attempt("third", &["lost", "stopper"], failure(Refused)),
+        ];
+        let item = |key: &str, outcome| Item::success(key, key, outcome, "done");
+        let items = vec![
+            item("before", Outcome::Added),
+            item("lost", Outcome::Added),
+            item("stopper", Outcome::Rejected),
+        ];
+        let found: Vec<(String, Json)> = done(items, &history)
+            .into_iter()
+            .map(|done| (done.item.key, done.action))
+            .collect();
+        let expected = [("before", "first"), ("lost", "second")];
+        assert_eq!(
+            found,
+            expected.map(|(key, step)| (key.to_owned(), json!(step)))
+        );
+    }
 }

@@ -336,3 +336,26 @@ async fn a_change_that_may_still_turn_up_is_warned_of() {
         assert!(undone.warnings.iter().any(warned), "{:?}", undone.warnings);
     }
 }
+
+#[tokio::test]
+async fn what_a_call_had_added_before_it_was_refused_is_taken_back_too() {
+    let lab = Lab::new().await;
+    lab.running
+        .change(|settings| settings.lag_ms = 3_600_000)
+        .unwrap();
+    // Somebody has blocked one, and the list does not show it yet.
+    lab.run("block-senders", json!({"senders": ["b@wave.example"]}))
+        .await;
+    let before = lab.facts();
+    let senders = ["a@wave.example", "b@wave.example", "c@wave.example"];
+    let run = lab
+        .run("block-senders", json!({ "senders": senders }))
+        .await;
+    let outcome = |place: usize| run.items[place].outcome;
+    assert_eq!((outcome(0), outcome(2)), (Added, Added), "{:?}", run.items);
+    assert_eq!(outcome(1), Rejected, "{:?}", run.items);
+    lab.running.advance(std::time::Duration::from_secs(7200));
+    let undone = lab.undo(&run, false).await;
+    assert_eq!(outcomes(&undone), [(Removed, ""); 2]);
+    assert_eq!(before, lab.facts());
+}
