@@ -354,7 +354,7 @@ async fn what_a_call_had_added_before_it_was_refused_is_taken_back_too() {
     let outcome = |place: usize| run.items[place].outcome;
     assert_eq!((outcome(0), outcome(2)), (Added, Added), "{:?}", run.items);
     assert_eq!(outcome(1), Rejected, "{:?}", run.items);
-    lab.running.advance(std::time::Duration::from_secs(7200));
+    lab.running.advance(std::time::Duration::from_hours(2));
     let undone = lab.undo(&run, false).await;
     assert_eq!(outcomes(&undone), [(Removed, ""); 2]);
     assert_eq!(before, lab.facts());
