@@ -25,6 +25,8 @@ mod run;
 mod schema;
 mod sql;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod value;
 mod writer;

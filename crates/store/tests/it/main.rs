@@ -7,8 +7,15 @@
     reason = "a test that cannot go on panics, and says how far it came"
 )]
 
+mod audit;
+mod bad_times;
+mod golden;
 mod ledger;
+mod lists;
+mod machine;
+mod people;
 mod postgres;
+mod retention;
 mod world;
 
 use world::World;
@@ -61,4 +68,20 @@ cases! {
     ledger::a_noted_read_keeps_no_rows,
     ledger::many_workers_never_share_a_run,
     ledger::budgets_are_kept,
+    lists::pages_of_runs_follow_each_other,
+    lists::filters_select,
+    lists::a_cursor_of_another_list_is_refused,
+    lists::items_and_rows_come_in_pages,
+    people::a_run_that_nobody_began_ends_at_once,
+    people::a_running_run_is_told,
+    people::a_run_between_drivers_is_looked_at_before_it_ends,
+    people::a_run_that_is_over_cannot_be_cancelled,
+    people::tokens_are_known_by_their_secret_alone,
+    people::usage_adds_up,
+    retention::old_runs_go_and_the_audit_stays,
+    retention::raw_data_goes_first,
+    retention::the_largest_size_is_kept,
+    audit::every_event_is_recorded,
+    bad_times::a_clock_that_goes_back_loses_nothing,
+    machine::no_history_breaks_the_ledger,
 }

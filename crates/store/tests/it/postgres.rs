@@ -88,11 +88,9 @@ impl Server {
     /// Makes a fresh database and gives its URL.
     pub async fn database(&self) -> String {
         let name = format!("mailcordon_{}", uuid_text());
-        run(
-            &self.url("postgres"),
-            &format!("CREATE DATABASE {name} TEMPLATE template0"),
-        )
-        .await;
+        let sql = format!("CREATE DATABASE {name} TEMPLATE template0");
+        let client = connect(&self.url("postgres")).await;
+        client.batch_execute(&sql).await.expect("a database");
         self.url(&name)
     }
 }
@@ -102,15 +100,12 @@ fn uuid_text() -> String {
     kernel::SystemRandom.uuid().simple().to_string()
 }
 
-/// Runs statements.
-pub async fn run(url: &str, sql: &str) {
-    let (client, connection) = tokio_postgres::connect(url, NoTls)
-        .await
-        .expect("a connection");
-    let driver = tokio::spawn(connection);
-    client.batch_execute(sql).await.expect("statements");
-    drop(client);
-    let _ = driver.await;
+/// Connects.
+pub async fn connect(url: &str) -> tokio_postgres::Client {
+    let connected = tokio_postgres::connect(url, NoTls).await;
+    let (client, connection) = connected.expect("a connection");
+    tokio::spawn(connection);
+    client
 }
 
 impl Private {

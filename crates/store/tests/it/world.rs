@@ -57,6 +57,8 @@ pub struct World {
     pub folder: TempDir,
     url: Option<String>,
     store: tokio::sync::OnceCell<Arc<Store>>,
+    /// A connection of the test's own, to move the server's clock.
+    control: tokio::sync::OnceCell<tokio_postgres::Client>,
 }
 
 impl World {
@@ -68,6 +70,7 @@ impl World {
             folder: TempDir::new().unwrap(),
             url,
             store: tokio::sync::OnceCell::new(),
+            control: tokio::sync::OnceCell::new(),
         }
     }
 
@@ -111,7 +114,7 @@ impl World {
             let sql = "CREATE TABLE IF NOT EXISTS test_clock (at BIGINT NOT NULL);
                 CREATE OR REPLACE FUNCTION mailcordon_now() RETURNS BIGINT LANGUAGE sql VOLATILE
                 AS 'SELECT at FROM test_clock'";
-            postgres::run(url, sql).await;
+            self.control(url).await.batch_execute(sql).await.unwrap();
             self.tell_server().await;
         }
         store
@@ -125,17 +128,32 @@ impl World {
         Arc::clone(store.await)
     }
 
+    /// Closes the store of the helpers, as a process does that ends.
+    pub fn end_process(&mut self) {
+        self.store.take();
+    }
+
     async fn tell_server(&self) {
         if let Some(url) = &self.url {
             let at = self.clock.now().as_microsecond();
             let sql = format!("DELETE FROM test_clock; INSERT INTO test_clock VALUES ({at})");
-            postgres::run(url, &sql).await;
+            self.control(url).await.batch_execute(&sql).await.unwrap();
         }
+    }
+
+    async fn control(&self, url: &str) -> &tokio_postgres::Client {
+        self.control.get_or_init(|| postgres::connect(url)).await
     }
 
     /// Lets time pass, for the ledger.
     pub async fn pass(&self, time: Duration) {
         self.clock.set(self.clock.now() + time);
+        self.tell_server().await;
+    }
+
+    /// Sets the ledger's time.
+    pub async fn set_time(&self, to: Timestamp) {
+        self.clock.set(to);
         self.tell_server().await;
     }
 

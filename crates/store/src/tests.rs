@@ -1,0 +1,183 @@
+//! Disks that are full or read-only, told to the connection itself, and the shared commit.
+
+use std::sync::{Arc, Mutex};
+
+use engine::{Ledger, LedgerError, NewRun, Origin, RunRequest, Submitted};
+use kernel::{Effect, SeededRandom, SystemClock, ids::RunId};
+use serde_json::Map;
+use tempfile::TempDir;
+
+use crate::{Access, Options, Store, conn::Link, db::Database};
+
+async fn store(folder: &TempDir) -> Store {
+    let options = Options::file(
+        folder.path().join("s.db"),
+        Access::Share,
+        Arc::new(SystemClock::default()),
+        Arc::new(SeededRandom::new(1)),
+    );
+    Store::open(options).await.unwrap()
+}
+
+fn new_run(store: &Store) -> NewRun {
+    let mut input = Map::new();
+    input.insert("note".to_owned(), "x".repeat(2000).into());
+    NewRun {
+        id: RunId::new(store.shared.clock.as_ref(), store.random.as_ref()),
+        request: RunRequest::new("block-senders", input, "a"),
+        effect: Effect::WriteReversible,
+        origin: Origin::default(),
+        key: None,
+        urgent: false,
+        due: None,
+        claim: None,
+    }
+}
+
+async fn set(store: &Store, pragma: &'static str) {
+    store
+        .db
+        .write(move |conn| Box::pin(async move { conn.query(pragma, &[]).await.map(|_| ()) }))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_is_passing_and_loses_nothing() {
+    let folder = TempDir::new().unwrap();
+    let store = store(&folder).await;
+    let first = new_run(&store);
+    assert_eq!(store.submit(&first).await, Ok(Submitted::Queued));
+    set(&store, "PRAGMA max_page_count = 1").await;
+    let why = loop {
+        match store.submit(&new_run(&store)).await {
+            // The pages that are there already take a few more.
+            Ok(_) => {}
+            Err(LedgerError::Passing(why)) => break why,
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+    assert!(why.contains("full"), "{why}");
+    store.run(first.id).await.unwrap();
+    set(&store, "PRAGMA max_page_count = 100000").await;
+    let next = new_run(&store);
+    assert_eq!(store.submit(&next).await, Ok(Submitted::Queued));
+    let chain = store.audit_entries("connection:a", 0, 1000).await.unwrap();
+    let numbers: Vec<i64> = chain.iter().map(|entry| entry.seq).collect();
+    assert!(numbers.iter().copied().eq(1..=*numbers.last().unwrap()));
+}
+
+#[tokio::test]
+async fn a_read_only_database_is_passing_and_can_be_read() {
+    let folder = TempDir::new().unwrap();
+    let store = store(&folder).await;
+    let first = new_run(&store);
+    assert_eq!(store.submit(&first).await, Ok(Submitted::Queued));
+    set(&store, "PRAGMA query_only = ON").await;
+    let refused = store.submit(&new_run(&store)).await;
+    let Err(LedgerError::Passing(why)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(why.contains("read-only"), "{why}");
+    store.run(first.id).await.unwrap();
+    drop(store);
+    let store = self::store(&folder).await;
+    let next = new_run(&store);
+    assert_eq!(store.submit(&next).await, Ok(Submitted::Queued));
+}
+
+#[tokio::test]
+async fn a_file_in_a_folder_that_is_none_is_passing() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let options = Options::file(
+        file.join("s.db"),
+        Access::Share,
+        Arc::new(SystemClock::default()),
+        Arc::new(SeededRandom::new(1)),
+    );
+    let opened = Store::open(options).await;
+    assert!(matches!(opened, Err(LedgerError::Passing(_))), "{opened:?}");
+}
+
+#[tokio::test]
+async fn one_refusal_in_a_shared_commit_hurts_no_other() {
+    let folder = TempDir::new().unwrap();
+    let store = Arc::new(store(&folder).await);
+    let commits = Arc::new(Mutex::new(0));
+    // The writer is held while the others queue up behind it.
+    let (go, waits) = std::sync::mpsc::channel::<()>();
+    let blocked = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            let wait = move |conn: &mut crate::conn::Conn| {
+                waits.recv().unwrap();
+                let open = matches!(&conn.link, Link::Sqlite(one) if !one.is_autocommit());
+                assert!(open);
+            };
+            store
+                .db
+                .write(move |conn| {
+                    Box::pin(async move {
+                        wait(conn);
+                        Ok(())
+                    })
+                })
+                .await
+        })
+    };
+    tokio::task::yield_now().await;
+    let good = new_run(&store);
+    let mut bad = new_run(&store);
+    bad.request.undo_of = Some(good.id);
+    let mut second = bad.clone();
+    second.id = new_run(&store).id;
+    let runs = [good.clone(), bad.clone(), second.clone(), new_run(&store)];
+    let submits: Vec<_> = runs
+        .iter()
+        .map(|run| {
+            let (store, run) = (Arc::clone(&store), run.clone());
+            let commits = Arc::clone(&commits);
+            tokio::spawn(async move {
+                let submitted = store.submit(&run).await;
+                *commits.lock().unwrap() += 1;
+                submitted
+            })
+        })
+        .collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*commits.lock().unwrap(), 0);
+    go.send(()).unwrap();
+    blocked.await.unwrap().unwrap();
+    let mut outcomes = Vec::new();
+    for submit in submits {
+        outcomes.push(submit.await.unwrap().is_ok());
+    }
+    assert_eq!(outcomes, [true, true, false, true]);
+    assert!(store.run(second.id).await.is_err());
+    let chain = store.audit_entries("connection:a", 0, 10).await.unwrap();
+    assert_eq!(chain.len(), 3);
+}
+
+#[tokio::test]
+async fn durability_is_what_was_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let store = store(&folder).await;
+    assert!(matches!(store.db, Database::Sqlite { .. }));
+    let settings = store
+        .db
+        .write(|conn| {
+            Box::pin(async move {
+                // The writer's own connection.
+                let mut synchronous = conn.query("PRAGMA synchronous", &[]).await?;
+                let mut journal = conn.query("PRAGMA journal_mode", &[]).await?;
+                Ok((synchronous[0].int(0)?, journal[0].text(0)?))
+            })
+        })
+        .await
+        .unwrap();
+    assert_eq!(settings, (2, "wal".to_owned()));
+}

@@ -1,0 +1,158 @@
+//! What people do: cancel, tokens, caps.
+
+use std::time::Duration;
+
+use engine::{Ledger, LedgerError, ledger::Entry};
+use serde_json::json;
+use store::{Cancelled, Caps, NewToken, Scope, State};
+
+use crate::{
+    ledger::{added, intent, plan, step},
+    world::{LEASE, World, refusal, result_of},
+};
+
+pub async fn a_run_that_nobody_began_ends_at_once(world: World) {
+    let store = world.store().await;
+    let due = kernel::Clock::now(world.clock.as_ref()) + Duration::from_hours(1);
+    for due in [None, Some(due)] {
+        let mut new = world.blocks("a");
+        new.due = due;
+        world.queued(&new).await;
+        let cancelled = store.cancel(new.id, "admin").await.unwrap();
+        assert_eq!(cancelled, Cancelled::Ended);
+        let row = store.run(new.id).await.unwrap();
+        assert_eq!((row.state, row.cancelled), (State::Finished, true));
+        assert_eq!(row.return_data.as_deref(), Some("Failed"));
+        assert_eq!(row.counts.get("not_attempted"), Some(&2));
+        let result = store.result(new.id, false).await.unwrap().unwrap();
+        assert_eq!(result["items"][1]["input"], json!("b@example.com"));
+        assert_eq!(result["error"]["code"], json!("cancelled"));
+    }
+    world.pass(Duration::from_hours(2)).await;
+    assert_eq!(world.claim("w").await, []);
+}
+
+pub async fn a_running_run_is_told(world: World) {
+    let (store, new) = (world.store().await, world.blocks("a"));
+    let held = world.held(&new).await;
+    assert!(!store.signals(held).await.unwrap().cancel);
+    let asked = store.cancel(new.id, "admin").await.unwrap();
+    assert_eq!(asked, Cancelled::Asked);
+    assert!(store.signals(held).await.unwrap().cancel);
+    store.record(held, &[Entry::Waiting(None)]).await.unwrap();
+    assert_eq!(store.run(new.id).await.unwrap().state, State::Cancelling);
+    store
+        .finish(held, &[], &result_of(&new), None)
+        .await
+        .unwrap();
+}
+
+pub async fn a_run_between_drivers_is_looked_at_before_it_ends(world: World) {
+    let (store, new) = (world.store().await, world.blocks("a"));
+    let held = world.held(&new).await;
+    let sent = [plan(0, vec![step("1", &["a"])]), intent("1")];
+    store.record(held, &sent).await.unwrap();
+    store.release(held).await.unwrap();
+    // Something may have been sent, so somebody has to look.
+    let asked = store.cancel(new.id, "admin").await.unwrap();
+    assert_eq!(asked, Cancelled::Asked);
+    // Looking is no change: a freeze does not hold it back.
+    store.freeze("admin", "").await.unwrap();
+    let claimed = world.claim("w").await;
+    assert!(store.signals(claimed[0].held).await.unwrap().cancel);
+    assert_eq!(store.run(new.id).await.unwrap().state, State::Cancelling);
+    let again = store.record(held, &[intent("1")]).await;
+    assert_eq!(again, Err(LedgerError::Lost));
+}
+
+pub async fn a_run_that_is_over_cannot_be_cancelled(world: World) {
+    let (store, new) = (world.store().await, world.blocks("a"));
+    assert_eq!(refusal(store.cancel(new.id, "x").await), "unknown_run");
+    let held = world.held(&new).await;
+    store
+        .finish(held, &[], &result_of(&new), None)
+        .await
+        .unwrap();
+    assert_eq!(refusal(store.cancel(new.id, "x").await), "run_over");
+}
+
+pub fn token(world: &World, name: &str) -> NewToken {
+    NewToken {
+        name: name.to_owned(),
+        scopes: vec![Scope::Read, Scope::Write],
+        commands: Some(vec!["block-senders".to_owned()]),
+        connections: None,
+        caps: Caps {
+            items_per_run: Some(10),
+            ..Caps::default()
+        },
+        expires: kernel::Clock::now(world.clock.as_ref()) + Duration::from_hours(1),
+        waives_plan_hash: false,
+    }
+}
+
+pub async fn tokens_are_known_by_their_secret_alone(world: World) {
+    let store = world.store().await;
+    let new = token(&world, "ci");
+    let (row, secret) = store.create_token(new.clone(), "admin").await.unwrap();
+    assert!(secret.expose().starts_with("mcd_"));
+    assert_eq!(secret.expose().len(), 4 + 64);
+    assert_eq!((&row.scopes, &row.commands), (&new.scopes, &new.commands));
+    assert_eq!((row.caps, row.last_used), (new.caps, None));
+    let used = store.authenticate(secret.expose()).await.unwrap().unwrap();
+    assert_eq!(used.id, row.id);
+    let first = store.tokens().await.unwrap()[0].last_used.unwrap();
+    assert_eq!(first, row.created);
+    // Written at most once a minute.
+    world.pass(Duration::from_secs(59)).await;
+    store.authenticate(secret.expose()).await.unwrap().unwrap();
+    assert_eq!(store.tokens().await.unwrap()[0].last_used, Some(first));
+    world.pass(Duration::from_secs(1)).await;
+    store.authenticate(secret.expose()).await.unwrap().unwrap();
+    assert!(store.tokens().await.unwrap()[0].last_used > Some(first));
+
+    for wrong in ["", "mcd_", &secret.expose()[..60], "mcd_%"] {
+        assert_eq!(store.authenticate(wrong).await.unwrap(), None, "{wrong}");
+    }
+    let twice = store.create_token(new, "admin").await;
+    assert_eq!(refusal(twice), "bad_request");
+    world.pass(Duration::from_mins(59)).await;
+    assert_eq!(store.authenticate(secret.expose()).await.unwrap(), None);
+
+    let (row, secret) = store
+        .create_token(token(&world, "other"), "admin")
+        .await
+        .unwrap();
+    assert!(store.revoke_token(&row.id, "admin").await.unwrap());
+    assert!(!store.revoke_token(&row.id, "admin").await.unwrap());
+    assert_eq!(store.authenticate(secret.expose()).await.unwrap(), None);
+    assert!(store.tokens().await.unwrap()[1].revoked.is_some());
+}
+
+pub async fn usage_adds_up(world: World) {
+    let store = world.store().await;
+    let begin = kernel::Clock::now(world.clock.as_ref());
+    let new = world.blocks("a");
+    let held = world.held(&new).await;
+    let mut planned = plan(0, vec![step("1", &["a", "b", "c"])]);
+    if let Entry::Plan { plan, .. } = &mut planned {
+        plan.reach.mailboxes = Some(7);
+    }
+    store.record(held, &[planned]).await.unwrap();
+    let usage = store.usage("ci", begin).await.unwrap();
+    assert_eq!((usage.runs, usage.items, usage.mailboxes), (1, 3, 7));
+    // Neither a read nor a dry run changes anything, nor is another token's run ours.
+    world.queued(&world.reads("a")).await;
+    let mut dry = world.blocks("a");
+    dry.request.dry_run = true;
+    world.queued(&dry).await;
+    let mut other = world.blocks("a");
+    "other".clone_into(&mut other.origin.actor);
+    world.queued(&other).await;
+    assert_eq!(store.usage("ci", begin).await.unwrap(), usage);
+    world.pass(LEASE).await;
+    let now = kernel::Clock::now(world.clock.as_ref());
+    assert_eq!(store.usage("ci", now).await.unwrap().runs, 0);
+    let items = [Entry::Items(vec![added("a")])];
+    store.record(held, &items).await.unwrap();
+}
