@@ -57,7 +57,7 @@ pub struct Meta {
 /// What a read gives back besides its rows.
 #[derive(Debug, Default)]
 pub struct ReadEnd {
-    /// Items, for reads that are about named things.
+    /// Items that only the end settles, after those that the rows took.
     pub items: Vec<Item>,
     /// Whether the list is proved whole.
     pub complete: bool,
@@ -76,6 +76,8 @@ pub trait Rows: Send {
     fn row(&mut self, raw: Value, cells: Vec<String>, context: Map<String, Value>) -> bool;
     /// Takes a warning.
     fn warn(&mut self, warning: String);
+    /// Takes an item as soon as it is settled, so that it is known also when the read is cut off.
+    fn item(&mut self, item: Item);
 }
 
 /// A command that only reads.

@@ -14,7 +14,7 @@ use kernel::{Clock, ErrorKind, Failure, Happened, SeededRandom, failure::code};
 use serde_json::{Map, Value};
 
 use crate::{
-    Rows, Tenant,
+    Item, Rows, Tenant,
     ports::{
         Action, ActionKind, Cmdlets, Connection, ContentSearch, DeleteType, NewSearch, PageSource,
         Said, Search, SignIn,
@@ -231,6 +231,7 @@ pub(crate) struct Taken {
     pub(crate) raw: Vec<Value>,
     pub(crate) cells: Vec<Vec<String>>,
     pub(crate) warnings: Vec<String>,
+    pub(crate) items: Vec<Item>,
 }
 
 impl Rows for Taken {
@@ -242,6 +243,10 @@ impl Rows for Taken {
 
     fn warn(&mut self, warning: String) {
         self.warnings.push(warning);
+    }
+
+    fn item(&mut self, item: Item) {
+        self.items.push(item);
     }
 }
 

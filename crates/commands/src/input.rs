@@ -193,8 +193,15 @@ pub fn letters(text: &str) -> String {
         .collect()
 }
 
+/// The longest text, in characters, that may be a slip of the pen for a name.
+const LONGEST_SLIP: usize = 64;
+
 /// The candidate that looks most like `text`, if one is close enough to be meant.
 pub fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // Comparing takes time and memory with the length.
+    if text.chars().nth(LONGEST_SLIP).is_some() {
+        return None;
+    }
     let wanted = letters(text);
     candidates
         .map(|candidate| {
@@ -263,6 +270,14 @@ mod tests {
     fn read(kind: ParameterType, value: Value) -> Result<Value, Failure> {
         let input = Map::from_iter([("p".to_owned(), value)]);
         normalise(&[parameter("p", kind)], &input)
+    }
+
+    #[test]
+    fn a_long_text_is_near_to_nothing() {
+        let known = || ["senders", "expiration_date"].into_iter();
+        assert_eq!(nearest("sender", known()), Some("senders"));
+        let long = format!("senders{}", "x".repeat(LONGEST_SLIP));
+        assert_eq!(nearest(&long, known()), None);
     }
 
     #[test]

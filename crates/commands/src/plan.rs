@@ -277,8 +277,18 @@ impl Settled {
         })
     }
 
+    /// How the last attempt at that item was refused for a cause that stays, and whether it was
+    /// about nothing else. Of several, some may have been done before the one that was refused.
+    pub fn refused(&self, key: &str) -> Option<(&Failure, bool)> {
+        let last = self.attempts(key).last()?;
+        let failure = last.failure.as_ref()?;
+        let alone = last.step.items.len() == 1;
+        let refused = failure.is_final_refusal() || !alone && !failure.is_passing();
+        refused.then_some((failure, alone))
+    }
+
     /// The attempts that were about that item, oldest first.
-    pub fn attempts<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a History> {
+    pub fn attempts<'a>(&'a self, key: &str) -> impl DoubleEndedIterator<Item = &'a History> {
         self.history
             .iter()
             .filter(move |attempt| attempt.step.items.iter().any(|i| i.key == key))

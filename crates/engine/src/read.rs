@@ -1,7 +1,7 @@
 //! A run of a command that reads: rows are collected, handed on one by one, or recorded page by
 //! page.
 
-use commands::{Checked, Definition, Rows, Table, Tenant, definition::ReadEnd};
+use commands::{Checked, Definition, Item, Rows, Table, Tenant, definition::ReadEnd};
 use kernel::{ErrorKind, Failure, failure::code, ids::RunId};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -108,7 +108,9 @@ impl Reading<'_> {
         result.raw_data = Value::Object(raw);
         result.warnings = rows.warnings;
         let failure = failed.or(end.incomplete);
-        result.end_read(&end.items, failure, self.definition);
+        let mut items = rows.items;
+        items.extend(end.items);
+        result.end_read(&items, failure, self.definition);
         result
     }
 }
@@ -136,6 +138,7 @@ struct Collector<'a> {
     cells: Vec<Vec<String>>,
     context: Vec<Map<String, Value>>,
     warnings: Vec<String>,
+    items: Vec<Item>,
 }
 
 impl<'a> Collector<'a> {
@@ -148,6 +151,7 @@ impl<'a> Collector<'a> {
             cells: Vec::new(),
             context: Vec::new(),
             warnings: Vec::new(),
+            items: Vec::new(),
         }
     }
 
@@ -197,5 +201,9 @@ impl Rows for Collector<'_> {
     fn warn(&mut self, warning: String) {
         self.observer.warning(&warning);
         self.warnings.push(warning);
+    }
+
+    fn item(&mut self, item: Item) {
+        self.items.push(item);
     }
 }

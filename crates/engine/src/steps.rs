@@ -196,7 +196,7 @@ impl Run<'_> {
                     self.definition.meta.id, item.input
                 ))
             });
-            if !is_passing(&failure) {
+            if !failure.is_passing() {
                 applied
                     .settled
                     .push(given_up(&item.key, &item.input, failure));
@@ -325,17 +325,6 @@ impl Run<'_> {
         self.cancel.cancelled().await;
         self.clock.sleep(LAST_LOOK).await;
     }
-}
-
-/// Whether trying again later may succeed though nothing was done about the cause.
-fn is_passing(failure: &Failure) -> bool {
-    matches!(
-        failure.kind,
-        ErrorKind::Throttled
-            | ErrorKind::ServiceUnavailable
-            | ErrorKind::Timeout
-            | ErrorKind::Protocol
-    ) && failure.code != code::CONNECTION_FAILED
 }
 
 fn cut_off() -> Failure {

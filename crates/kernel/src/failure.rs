@@ -159,6 +159,23 @@ impl Failure {
     pub fn may_have_taken_effect(&self) -> bool {
         matches!(self.happened, Happened::MaybeSent | Happened::Unreadable)
     }
+
+    /// Whether trying again later may succeed though nothing was done about the cause.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Throttled
+                | ErrorKind::ServiceUnavailable
+                | ErrorKind::Timeout
+                | ErrorKind::Protocol
+        ) && self.code != code::CONNECTION_FAILED
+    }
+
+    /// Whether the service has refused for a cause that stays: the same request would be refused
+    /// again.
+    pub fn is_final_refusal(&self) -> bool {
+        self.happened == Happened::Refused && !self.is_passing()
+    }
 }
 
 impl fmt::Display for Failure {
@@ -352,6 +369,8 @@ pub mod code {
             "Split it.";
         CANCELLED = "cancelled", "The run was stopped on request.",
             "What was done is in the result; run the rest again.";
+        OUTPUT_LOST = "output_lost", "Standard output did not take all that was written to it.",
+            "Make room on the disk or look at what the output goes to; what was done in the tenant stands.";
         NOT_CONFIRMED = "not_confirmed", "A destructive command was not confirmed.",
             "Answer the question, or give `--yes` where there is no terminal.";
         EXPECTATION = "expectation", "The search is not what `--expect-query` or `--expect-at-most` said.",

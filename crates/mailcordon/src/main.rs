@@ -22,25 +22,43 @@ use kernel::Failure;
 
 /// No run was started: the command line, a parameter or the configuration breaks a rule.
 const USAGE: u8 = 2;
+/// Nothing was done, or what was done could not be told.
+const FAILED: u8 = 1;
+/// Some of it was done.
+const PARTIAL: u8 = 3;
 
 fn main() -> ExitCode {
     let matches = match arguments::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
             let code = if error.use_stderr() { USAGE } else { 0 };
-            // Nobody may be reading any more; there is nothing left to do about it.
-            let _ = error.print();
-            return ExitCode::from(code);
+            if let Err(lost) = error.print() {
+                terminal::not_written(&lost);
+            }
+            return ended(code);
         }
     };
     setup::log(matches.get_one::<String>("log").map(String::as_str));
     match dispatch(&matches) {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => ended(code),
         Err(failure) => {
             terminal::failure(&failure);
             ExitCode::from(USAGE)
         }
     }
+}
+
+/// The exit status, which no good end may be when standard output did not take all of it.
+fn ended(code: u8) -> ExitCode {
+    let Some(failure) = terminal::unwritten() else {
+        return ExitCode::from(code);
+    };
+    terminal::failure(&failure);
+    ExitCode::from(if matches!(code, 0 | PARTIAL) {
+        FAILED
+    } else {
+        code
+    })
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<u8, Failure> {

@@ -61,7 +61,10 @@ pub fn sandbox(matches: &ArgMatches) -> Result<u8, Failure> {
             Failure::internal(format!("the description was not written: {error}"))
         })?;
         terminal::data(&line);
-        signals::stop_asked().await;
+        // Nobody could use a sandbox whose description went nowhere.
+        if terminal::unwritten().is_none() {
+            signals::stop_asked().await;
+        }
         running.stop().await;
         Ok(0)
     })

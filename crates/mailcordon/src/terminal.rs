@@ -1,16 +1,45 @@
 //! What goes to the terminal beside the data: notes, warnings, failures. All on standard error,
 //! all escaped.
 
-use std::io::{IsTerminal, Write};
+use std::{
+    io::{Error, ErrorKind, IsTerminal, Write},
+    sync::OnceLock,
+};
 
-use kernel::{Failure, escape};
+use kernel::{Failure, escape, failure::code};
+
+/// Why data could not be written to standard output, once that has happened.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
 /// Prints one line of data to standard output; a reader that is gone is no error.
 pub fn data(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.write_all(b"\n");
-    let _ = out.flush();
+    let written = out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush());
+    if let Err(error) = written {
+        not_written(&error);
+    }
+}
+
+/// Takes note that standard output did not take data. A reader that has seen enough and is gone is
+/// no error; a full disk is.
+pub fn not_written(error: &Error) {
+    if error.kind() != ErrorKind::BrokenPipe {
+        let _ = UNWRITTEN.set(error.to_string());
+    }
+}
+
+/// The failure to write to standard output, if there was one.
+pub fn unwritten() -> Option<Failure> {
+    let why = UNWRITTEN.get()?;
+    let failure = Failure::new(
+        kernel::ErrorKind::Internal,
+        code::OUTPUT_LOST,
+        format!("standard output could not be written, so what stands there is not whole: {why}"),
+    );
+    Some(failure.hint("what was done in the tenant stands; make room and look at it again"))
 }
 
 /// Prints a note.

@@ -14,8 +14,8 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose,
-    GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CidrSubnet, DnType,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints,
 };
 use rustls::{
     ServerConfig,
@@ -138,7 +138,11 @@ impl Authority {
             permitted_subtrees: names
                 .map(|name| GeneralSubtree::DnsName((*name).to_owned()))
                 .collect(),
-            excluded_subtrees: Vec::new(),
+            // What is permitted bounds names only: without this, any address would be.
+            excluded_subtrees: vec![
+                GeneralSubtree::IpAddress(CidrSubnet::V4([0; 4], [0; 4])),
+                GeneralSubtree::IpAddress(CidrSubnet::V6([0; 16], [0; 16])),
+            ],
         });
         let key = KeyPair::generate().map_err(broken)?;
         let issuer = CertifiedIssuer::self_signed(params, key).map_err(broken)?;
@@ -345,6 +349,55 @@ mod tests {
             "eur02b.admin.protection.outlook.com",
         ] {
             assert!(place(stranger).is_none(), "{stranger}");
+        }
+    }
+
+    /// Whether a client that trusts the CA takes a certificate of it for that name.
+    fn taken(authority: &Authority, name: &str) -> bool {
+        use rustls::{
+            RootCertStore,
+            client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+            pki_types::{ServerName, UnixTime},
+        };
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        validity(&mut params, authority.now);
+        let key = KeyPair::generate().unwrap();
+        let leaf = params.signed_by(&key, &authority.issuer).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.issuer.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+        let seconds = u64::try_from(authority.now.as_second()).unwrap();
+        verifier
+            .build()
+            .unwrap()
+            .verify_server_cert(
+                &CertificateDer::from(leaf.der().to_vec()),
+                &[],
+                &ServerName::try_from(name).unwrap(),
+                &[],
+                UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
+            )
+            .is_ok()
+    }
+
+    #[test]
+    fn the_ca_vouches_for_the_services_names_and_for_no_address() {
+        let now = "2026-03-02T09:00:00Z".parse().unwrap();
+        let authority = Authority::new(None, now).unwrap();
+        assert!(taken(&authority, "outlook.office365.com"));
+        assert!(taken(
+            &authority,
+            "eur02b.ps.compliance.protection.outlook.com"
+        ));
+        for stranger in [
+            "example.com",
+            "192.0.2.1",
+            "127.0.0.1",
+            "2001:db8::1",
+            "::1",
+        ] {
+            assert!(!taken(&authority, stranger), "{stranger}");
         }
     }
 }

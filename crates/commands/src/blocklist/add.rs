@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Entry, ListType, Listed, VALUES_PER_CALL, accept, reach, read_list,
-    tried::{judge_by_history, ours},
+    tried::{judge_by_history, ours, refused_extension},
     undo::{Asked, Undo},
 };
 use crate::{
@@ -123,7 +123,7 @@ impl Block<'_> {
         let blocks = listed.iter().filter(|one| one.blocks).count();
         let listed = by_key(&listed);
         let round = settled.history.len();
-        let (mut adds, mut extends) = (Vec::new(), Vec::new());
+        let (mut adds, mut extends, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for good in &open {
             let there = listed.get(good.key.as_str()).map_or(&[][..], Vec::as_slice);
             match self.judge(good, there, settled) {
@@ -134,10 +134,21 @@ impl Block<'_> {
                     plan.settled.push(*item);
                 }
                 Next::Add => adds.push(good),
-                Next::Extend(entry) => extends.push((good, entry)),
+                Next::Extend(entry) => match refused_extension(&good.key, settled) {
+                    None => extends.push((good, entry)),
+                    Some((_, false)) => refused.push((good, entry)),
+                    // It was asked for alone, so asking again would change nothing.
+                    Some((failure, true)) => {
+                        let (key, input) = (good.key.as_str(), good.input.as_str());
+                        let item = Item::failed(key, input, Outcome::Rejected, failure.clone());
+                        plan.settled.push(item);
+                    }
+                },
             }
         }
-        let touched = adds.iter().chain(extends.iter().map(|(good, _)| good));
+        let touched = adds
+            .iter()
+            .chain(extends.iter().chain(&refused).map(|(good, _)| good));
         let touched: Vec<&Entry> = touched.map(|good| &good.value).collect();
         if self.allow_broad && self.asks_for_own_domains(&open) {
             reach::note_own_domains(&mut plan.reach, tenant.own_domains().await, &touched);
@@ -153,7 +164,8 @@ impl Block<'_> {
             plan.steps
                 .push(self.add_step(format!("add-{round}-{index}"), chunk));
         }
-        for (index, chunk) in extends.chunks(VALUES_PER_CALL).enumerate() {
+        let chunks = extends.chunks(VALUES_PER_CALL).chain(refused.chunks(1));
+        for (index, chunk) in chunks.enumerate() {
             plan.steps
                 .push(self.extend_step(format!("extend-{round}-{index}"), chunk));
         }

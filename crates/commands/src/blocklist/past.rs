@@ -166,6 +166,10 @@ impl<'a> Past<'a> {
             let why = format!("without that run it would have ended {}", was.end.show());
             return self.off(entry, why, settled);
         }
+        if let Some((failure, true)) = settled.refused(&self.key) {
+            // It was asked for alone, so asking again would change nothing.
+            return self.refused(failure.clone());
+        }
         let note = (now_is.note != was.note).then_some(was.note);
         Next::PutBack(entry.clone(), PutBack { end: was.end, note })
     }
@@ -227,6 +231,7 @@ impl<'a> Past<'a> {
         let call = match remove::missing(settled, &self.key) {
             Missing::No => OffCall::Shared,
             Missing::OneOfSeveral => OffCall::Alone,
+            Missing::Refused(failure) => return self.refused(*failure),
             Missing::Removed => {
                 let planned = self.planned(why);
                 return settle(remove::removed(&planned, entry));
@@ -260,6 +265,11 @@ impl<'a> Past<'a> {
 
     fn item(&self, outcome: Outcome, message: impl Into<String>) -> Item {
         Item::success(self.key.as_str(), self.input, outcome, message)
+    }
+
+    fn refused(&self, failure: Failure) -> Next {
+        let (key, input) = (self.key.as_str(), self.input);
+        settle(Item::failed(key, input, Outcome::Rejected, failure))
     }
 
     fn described(&self, outcome: Outcome, message: String, entry: &Listed) -> Item {

@@ -106,30 +106,29 @@ pub(crate) fn ours(settled: &Settled, key: &str) -> Option<Item> {
     Some(removed(item, &before(item)?))
 }
 
-/// What the service's "not found" says about an entry that the list still shows.
+/// What a refusal says about an entry that the list still shows.
 pub(crate) enum Missing {
-    /// Nothing of the kind was said.
+    /// Nothing was refused.
     No,
     /// It, or another of the same call: the call is repeated for it alone.
     OneOfSeveral,
-    /// It is gone, and an earlier call of ours whose answer was lost is what removed it.
+    /// It is gone, and an earlier call of ours that was not answered well is what removed it.
     Removed,
+    /// It was asked for alone, so asking again would change nothing.
+    Refused(Box<Failure>),
 }
 
 /// What was said about that item.
 pub(crate) fn missing(settled: &Settled, key: &str) -> Missing {
-    let not_found = |failure: &Failure| failure.code == code::NOT_FOUND;
-    let Some(last) = settled.attempts(key).last() else {
+    let Some((failure, alone)) = settled.refused(key) else {
         return Missing::No;
     };
-    if !last.failure.as_ref().is_some_and(not_found) {
-        return Missing::No;
-    }
-    let ours = settled.maybe_done(key).is_some();
-    if ours && last.step.items.len() == 1 {
+    if !alone {
+        Missing::OneOfSeveral
+    } else if failure.code == code::NOT_FOUND && settled.maybe_done(key).is_some() {
         Missing::Removed
     } else {
-        Missing::OneOfSeveral
+        Missing::Refused(Box::new(failure.clone()))
     }
 }
 

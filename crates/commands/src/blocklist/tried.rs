@@ -27,6 +27,17 @@ pub(super) fn ours(key: &str, settled: &Settled) -> Option<Action> {
     serde_json::from_value(attempt.step.action.clone()).ok()
 }
 
+/// How the last call to move the end of an entry was refused for good, and whether it was about no
+/// other.
+pub(super) fn refused_extension<'a>(
+    key: &str,
+    settled: &'a Settled,
+) -> Option<(&'a Failure, bool)> {
+    let last = settled.attempts(key).last()?;
+    last.step.action.get("extend")?;
+    settled.refused(key)
+}
+
 /// An entry that is not on the list though an earlier call was about it.
 pub(super) fn judge_by_history(
     key: &str,

@@ -224,8 +224,12 @@ impl Steps<'_> {
             };
             push(items.collect(), &back);
         }
+        // What was refused for one of several is asked for alone.
+        let refused = |past: &Past<'_>| settled.refused(&past.key).is_some();
         for ((end, note), entries) in self.back {
-            for chunk in entries.chunks(VALUES_PER_CALL) {
+            let (alone, together): (Vec<_>, Vec<_>) =
+                entries.into_iter().partition(|(past, _)| refused(past));
+            for chunk in together.chunks(VALUES_PER_CALL).chain(alone.chunks(1)) {
                 let items = chunk.iter().map(|(past, entry)| {
                     let will = format!("move the end back from {} to {}", entry.end(), end.show());
                     past.planned(will).before(json!(entry))

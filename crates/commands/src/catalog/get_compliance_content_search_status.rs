@@ -64,7 +64,10 @@ impl Read for GetComplianceContentSearchStatus {
         for warning in sorted.warnings {
             rows.warn(warning);
         }
-        let mut items = sorted.invalid;
+        let mut all = sorted.invalid.is_empty();
+        for item in sorted.invalid {
+            rows.item(item);
+        }
         let mut names = Vec::new();
         let mut unread = None;
         let mut wanted = true;
@@ -74,7 +77,8 @@ impl Read for GetComplianceContentSearchStatus {
                 break;
             }
             if let Some(failure) = stopped.why() {
-                items.push(search::not_looked(&good, failure, &Settled::default()));
+                all = false;
+                rows.item(search::not_looked(&good, failure, &Settled::default()));
                 continue;
             }
             // One by one and by name: the list form leaves the counts out.
@@ -106,13 +110,12 @@ impl Read for GetComplianceContentSearchStatus {
                     search::not_looked(&good, failure, &Settled::default())
                 }
             };
-            items.push(item);
+            all &= item.outcome.is_success();
+            rows.item(item);
         }
         Ok(ReadEnd {
-            complete: wanted
-                && unread.is_none()
-                && items.iter().all(|item| item.outcome.is_success()),
-            items,
+            complete: wanted && unread.is_none() && all,
+            items: Vec::new(),
             incomplete: unread,
             summary: Summary {
                 table: Table::new("Searches", &[]),

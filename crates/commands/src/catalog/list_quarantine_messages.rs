@@ -105,11 +105,12 @@ impl Read for ListQuarantineMessages {
 
     async fn read(input: &Input, tenant: &Tenant, rows: &mut dyn Rows) -> Result<ReadEnd, Failure> {
         let mut invalid = Vec::new();
-        let Some(mut filter) = filter(input, tenant, rows, &mut invalid)? else {
-            return Ok(ReadEnd {
-                items: invalid,
-                ..ReadEnd::default()
-            });
+        let filter = filter(input, tenant, rows, &mut invalid);
+        for item in invalid {
+            rows.item(item);
+        }
+        let Some(mut filter) = filter? else {
+            return Ok(ReadEnd::default());
         };
         let mut reading = Reading::new(input.limit, rows);
         let mut stop = reading.first(tenant, &filter).await?;
@@ -122,10 +123,9 @@ impl Read for ListQuarantineMessages {
             stop = reading.first(tenant, &filter).await?;
         }
         let mut end = ReadEnd {
-            items: invalid,
+            summary: reading.summary(&filter),
             ..ReadEnd::default()
         };
-        end.summary = reading.summary(&filter);
         match stop {
             Stop::Enough => {}
             Stop::Broken(failure) => end.incomplete = Some(*failure),

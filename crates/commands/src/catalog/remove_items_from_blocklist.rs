@@ -153,6 +153,11 @@ impl Change for RemoveItemsFromBlocklist {
                 Missing::No => found.push((good, *block)),
                 Missing::OneOfSeveral => alone.push((good, *block)),
                 Missing::Removed => plan.settled.push(removed(&planned(good, block), block)),
+                Missing::Refused(failure) => {
+                    let (key, text) = (good.key.as_str(), good.input.as_str());
+                    let item = Item::failed(key, text, Outcome::Rejected, *failure);
+                    plan.settled.push(item);
+                }
             }
         }
         let touched = found.iter().chain(&alone);

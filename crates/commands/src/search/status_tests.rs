@@ -26,8 +26,8 @@ async fn each_name_has_its_row_or_its_reason() {
     );
     assert_eq!(rows.cells[0][4], "2");
     assert!(rows.warnings[0].contains("duplicate"));
-    assert_eq!(end.items.len(), 2);
-    let failure = end.items[1].failure.clone().unwrap();
+    assert_eq!(rows.items.len(), 2);
+    let failure = rows.items[1].failure.clone().unwrap();
     assert_eq!(failure.status_code, 404);
     assert_eq!(
         failure.message,
@@ -50,16 +50,16 @@ async fn counts_that_cannot_be_read_make_it_incomplete() {
 async fn a_refusal_that_spares_no_name_is_asked_for_once() {
     let service = FakeSearch::with([fake::search("a", &[]), fake::search("b", &[])]);
     service.mishap("find", fake::denied(), false);
-    let (end, _) = read(&service, &["a", "b"]).await;
-    let outcomes: Vec<Outcome> = end.items.iter().map(|item| item.outcome).collect();
+    let (_, rows) = read(&service, &["a", "b"]).await;
+    let outcomes: Vec<Outcome> = rows.items.iter().map(|item| item.outcome).collect();
     assert_eq!(outcomes, [Outcome::Rejected, Outcome::Rejected]);
-    assert!(end.items[1].failure.as_ref().unwrap().hint.is_some());
+    assert!(rows.items[1].failure.as_ref().unwrap().hint.is_some());
     assert_eq!(service.log(), ["find a"]);
     service.mishap("find", fake::lost(), false);
-    let (end, rows) = read(&service, &["a", "b"]).await;
-    assert_eq!(end.items[0].outcome, Outcome::NotAttempted);
+    let (_, rows) = read(&service, &["a", "b"]).await;
+    assert_eq!(rows.items[0].outcome, Outcome::NotAttempted);
     assert_eq!(
-        end.items[1].outcome,
+        rows.items[1].outcome,
         Outcome::Found,
         "another name may fare better"
     );

@@ -236,3 +236,34 @@ async fn a_token_that_expires_in_the_middle_is_renewed() {
     lab.running.expire_tokens();
     lab.prepare("list-items-in-blocklist", list).await;
 }
+
+#[tokio::test]
+async fn a_read_that_is_cancelled_keeps_the_items_that_it_had() {
+    let lab = Lab::new().await;
+    lab.running
+        .change(|settings| settings.delay_ms = 86_400_000)
+        .unwrap();
+    lab.running.clear_log();
+    let cancel = Cancel::default();
+    let input = json!({"search_names": ["no\u{7}name", "case"]});
+    let tenant = lab.tenant(Credential::App);
+    let run = lab.run_on(
+        &tenant,
+        "get-compliance-content-search-status",
+        input,
+        false,
+        &cancel,
+    );
+    let stop = async {
+        // Signing in comes after the names were looked through.
+        while lab.running.log().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        cancel.cancel();
+    };
+    let result = tokio::join!(run, stop).0.unwrap();
+    assert!(result.cancelled);
+    assert_eq!(result.complete, Some(false));
+    assert_eq!(result.items.len(), 1, "{:?}", result.items);
+    assert_eq!(result.items[0].outcome, commands::Outcome::Invalid);
+}

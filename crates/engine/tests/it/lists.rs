@@ -9,6 +9,8 @@ use sandbox::{
 use serde_json::{Value, json};
 use testkit::{Credential, Lab, facts};
 
+use crate::ground::{code_of, outcome_of};
+
 /// How many items ended in an outcome.
 pub fn count(result: &RunResult, outcome: Outcome) -> usize {
     result
@@ -241,10 +243,9 @@ async fn a_url_loses_its_protocol_with_a_warning() {
 }
 
 #[tokio::test]
-async fn another_writer_between_look_and_apply_stops_no_other_value() {
+async fn a_lost_answer_to_one_of_several_calls_leaves_every_value_added() {
     let lab = Lab::new().await;
-    // A second client of the same tenant adds one in the middle of the first call, when the look
-    // of this one has long been answered.
+    // The look is over when the first call is made and its answer is lost.
     let running = std::sync::Arc::clone(&lab.running);
     lab.ledger.before_change(move || {
         let script = sandbox::fault::Script {
@@ -588,4 +589,57 @@ async fn an_empty_list_starts_nothing() {
         assert_eq!(failure.code.as_str(), "empty_list", "{command}");
     }
     assert_eq!(lab.running.log().len(), 0);
+}
+
+/// Another administrator has taken these off the list, and reads do not show it yet.
+async fn gone_and_still_shown(lab: &Lab, values: &[&str]) {
+    lab.running
+        .change(|settings| settings.lag_ms = 86_400_000)
+        .unwrap();
+    let input = json!({"entries": values, "list_type": "emails"});
+    let removed = lab.run("remove-items-from-blocklist", input).await;
+    assert_eq!(count(&removed, Outcome::Removed), values.len());
+    lab.forget();
+    lab.running.clear_log();
+}
+
+#[tokio::test]
+async fn a_refused_removal_is_not_sent_again_but_for_each_of_several_alone() {
+    let lab = Lab::new().await;
+    let three = ["a@evil.example", "b@evil.example", "c@evil.example"];
+    lab.prepare("block-senders", json!({ "senders": three }))
+        .await;
+    gone_and_still_shown(&lab, &three[..2]).await;
+    let one = json!({"entries": [three[0]], "list_type": "emails"});
+    let result = lab.run("remove-items-from-blocklist", one).await;
+    assert_eq!(outcome_of(&result, three[0]), "rejected");
+    assert_eq!(code_of(&result, three[0]), "not_found");
+    assert_eq!(lab.calls("Remove-TenantAllowBlockListItems"), 1);
+    lab.running.clear_log();
+    let all = json!({"entries": three, "list_type": "emails"});
+    let result = lab.run("remove-items-from-blocklist", all).await;
+    // The call for all may have removed some before it was refused, so what is not found afterwards
+    // counts as done.
+    assert_eq!(count(&result, Outcome::Removed), 3, "{:?}", result.items);
+    assert!(lab.calls("Remove-TenantAllowBlockListItems") <= 4);
+}
+
+#[tokio::test]
+async fn a_refused_extension_is_not_sent_again_but_for_each_of_several_alone() {
+    let lab = Lab::new().await;
+    let three = ["a@evil.example", "b@evil.example", "c@evil.example"];
+    let soon = lab.clock.now() + std::time::Duration::from_hours(120);
+    let input = json!({"senders": three, "expiration_date": soon.to_string()});
+    lab.prepare("block-senders", input).await;
+    gone_and_still_shown(&lab, &three[..2]).await;
+    let result = lab
+        .run("block-senders", json!({"senders": [three[0]]}))
+        .await;
+    assert_eq!(outcome_of(&result, three[0]), "rejected");
+    assert_eq!(lab.calls("Set-TenantAllowBlockListItems"), 1);
+    lab.running.clear_log();
+    let result = lab.run("block-senders", json!({ "senders": three })).await;
+    assert_eq!(count(&result, Outcome::Rejected), 2, "{:?}", result.items);
+    assert_eq!(outcome_of(&result, three[2]), "extended");
+    assert!(lab.calls("Set-TenantAllowBlockListItems") <= 4);
 }

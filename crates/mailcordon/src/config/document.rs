@@ -279,7 +279,11 @@ pub(super) fn wrong_type(
 
 /// The known name that was probably meant.
 pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let name: String = name.to_lowercase().chars().take(64).collect();
+    // Comparing takes time and memory with the length.
+    if name.chars().nth(64).is_some() {
+        return None;
+    }
+    let name = name.to_lowercase();
     known
         .into_iter()
         .map(|candidate| {

@@ -4,9 +4,11 @@
 //! whoever can write it can take over every tenant in it. A secret file is worth what it holds.
 
 use std::{
+    collections::VecDeque,
+    ffi::OsString,
     fs::File,
     io::Read,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use kernel::{Code, Failure, failure::code};
@@ -18,6 +20,9 @@ const CONFIG_LIMIT: u64 = 1 << 20;
 /// Largest secret file that is read, in bytes.
 pub(super) const SECRET_LIMIT: u64 = 64 << 10;
 
+/// Most symbolic links that are followed on the way to a file.
+const LINKS_LIMIT: usize = 40;
+
 /// How far other users are kept from a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Privacy {
@@ -27,10 +32,14 @@ pub(super) enum Privacy {
     Private,
 }
 
-/// Reads a configuration file that nobody else may write, in a folder nobody else may write.
+/// Reads a configuration file that nobody else may write or put another file in the place of.
 pub(super) fn read_config(path: &Path) -> Result<String, Failure> {
-    for folder in folders(path) {
-        check_folder(&folder, path)?;
+    let way = way_to(path);
+    for folder in &way.folders {
+        check_folder(folder, path)?;
+    }
+    for link in &way.links {
+        check_link(link, path)?;
     }
     let bytes = read(path, Privacy::Readable, CONFIG_LIMIT)
         .map_err(|rule| refusal(code::CONFIGURATION, path, &rule))?;
@@ -66,24 +75,61 @@ fn unreadable(error: &std::io::Error) -> String {
     }
 }
 
-/// The folder of the path as written and, through a symbolic link, that of the file itself.
-fn folders(path: &Path) -> Vec<PathBuf> {
-    let mut folders = Vec::new();
-    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    for file in [path, real.as_path()] {
-        if let Some(parent) = file.parent() {
-            let parent = if parent.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                parent
-            };
-            let folder = parent.to_owned();
-            if !folders.contains(&folder) {
-                folders.push(folder);
-            }
+/// Every folder in which a name on the way to the file is looked up, and every symbolic link on it:
+/// whoever can change one of them can put another file in the place of this one.
+fn way_to(path: &Path) -> Way {
+    let mut way = Way::default();
+    let Ok(absolute) = std::path::absolute(path) else {
+        return way;
+    };
+    let mut left: VecDeque<OsString> = names(&absolute);
+    let mut at = root_of(&absolute);
+    while let Some(name) = left.pop_front() {
+        if name == ".." {
+            at.pop();
+            continue;
+        }
+        if !way.folders.contains(&at) {
+            way.folders.push(at.clone());
+        }
+        let next = at.join(&name);
+        let Ok(target) = std::fs::read_link(&next) else {
+            at = next;
+            continue;
+        };
+        if way.links.len() == LINKS_LIMIT {
+            // The system will not follow so many either.
+            break;
+        }
+        way.links.push(next);
+        if target.is_absolute() {
+            at = root_of(&target);
+        }
+        for name in names(&target).into_iter().rev() {
+            left.push_front(name);
         }
     }
-    folders
+    way
+}
+
+/// What lies on the way to a file.
+#[derive(Debug, Default)]
+struct Way {
+    folders: Vec<PathBuf>,
+    links: Vec<PathBuf>,
+}
+
+fn root_of(path: &Path) -> PathBuf {
+    path.components()
+        .take_while(|part| matches!(part, Component::Prefix(_) | Component::RootDir))
+        .collect()
+}
+
+fn names(path: &Path) -> VecDeque<OsString> {
+    path.components()
+        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
+        .map(|part| part.as_os_str().to_owned())
+        .collect()
 }
 
 #[cfg(unix)]
@@ -97,7 +143,7 @@ fn check_folder(folder: &Path, file: &Path) -> Result<(), Failure> {
     let sticky = mode & 0o1000 != 0;
     if mode & 0o022 != 0 && !sticky {
         let rule = format!(
-            "its folder {} may be written by other users (mode {:04o}): run `chmod go-w` on it",
+            "the folder {} on the way to it may be written by other users (mode {:04o}): run `chmod go-w` on it",
             folder.display(),
             mode & 0o7777
         );
@@ -106,8 +152,27 @@ fn check_folder(folder: &Path, file: &Path) -> Result<(), Failure> {
     if trusted(metadata.uid()) {
         return Ok(());
     }
-    let rule = format!("its folder {} belongs to another user", folder.display());
+    let rule = format!(
+        "the folder {} on the way to it belongs to another user",
+        folder.display()
+    );
     Err(refusal(code::CONFIGURATION, file, &rule))
+}
+
+/// In a sticky folder each may lead his own links elsewhere.
+#[cfg(unix)]
+fn check_link(link: &Path, file: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::MetadataExt;
+    match std::fs::symlink_metadata(link) {
+        Ok(metadata) if !trusted(metadata.uid()) => {
+            let rule = format!(
+                "the symbolic link {} on the way to it belongs to another user",
+                link.display()
+            );
+            Err(refusal(code::CONFIGURATION, file, &rule))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(unix)]
@@ -139,6 +204,11 @@ fn trusted(owner: u32) -> bool {
 // Elsewhere the access lists of the folders that `locate` looks in keep other users out.
 #[cfg(not(unix))]
 fn check_folder(_folder: &Path, _file: &Path) -> Result<(), Failure> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_link(_link: &Path, _file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 

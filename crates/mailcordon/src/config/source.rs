@@ -167,8 +167,17 @@ pub(super) fn read(section: &Section<'_, '_>, found: &Found<'_, '_>) -> Result<S
             table.only(&["exec"])?;
             let exec = table.required("exec")?;
             let argv = table.texts("exec")?;
-            if argv.is_empty() {
+            let Some(program) = argv.first() else {
                 return Err(table.refuse(&exec, "it names no program"));
+            };
+            // A name alone is looked up in PATH. A relative path would be taken from wherever the
+            // command happens to be run, which may be a folder of somebody else's.
+            let path = Path::new(program);
+            if program.contains(std::path::is_separator) && !path.is_absolute() {
+                return Err(table.refuse(
+                    &exec,
+                    "the program is a relative path: give it from the root, or its name alone to look it up in PATH",
+                ));
             }
             Ok(Source::Exec(argv))
         }

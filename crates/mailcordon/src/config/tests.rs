@@ -340,6 +340,14 @@ fn rules_are_named_where_they_are_broken() {
             signing_in(r#"{ type = "basic", username = "u", password = { exec = [] } }"#),
             "3: `connections.a.auth.password.exec`: it names no program",
         ),
+        (
+            signing_in(r#"{ type = "basic", username = "u", password = { exec = ["./x"] } }"#),
+            "3: `connections.a.auth.password.exec`: the program is a relative path: give it from the root, or its name alone to look it up in PATH",
+        ),
+        (
+            signing_in(r#"{ type = "basic", username = "u", password = { exec = ["a/x"] } }"#),
+            "3: `connections.a.auth.password.exec`: the program is a relative path: give it from the root, or its name alone to look it up in PATH",
+        ),
     ] {
         let failure = parse(&text).expect_err(&text);
         let expected = format!("{at}{rest}");
@@ -498,12 +506,79 @@ fn a_folder_that_others_may_write_is_refused() {
     set_mode(&etc, 0o777);
     for path in [&path, &link] {
         let failure = Config::read(path).unwrap_err();
-        let expected = format!("its folder {} may be written by other users", etc.display());
+        let expected = format!(
+            "the folder {} on the way to it may be written by other users",
+            etc.display()
+        );
         assert!(failure.message.contains(&expected), "{failure}");
     }
     // In a sticky folder nobody else can exchange the file.
     set_mode(&etc, 0o1777);
     assert!(Config::read(&path).is_ok());
+}
+
+#[test]
+fn a_folder_above_that_others_may_write_is_refused() {
+    let folder = folder();
+    let path = file(
+        folder.path(),
+        "open/etc/config.toml",
+        with("").as_bytes(),
+        0o600,
+    );
+    let open = folder.path().join("open");
+    let (link, chain) = (folder.path().join("link"), open.join("chain"));
+    symlink(open.join("etc"), &chain).unwrap();
+    symlink(&chain, &link).unwrap();
+    let ways = [
+        path.clone(),
+        link.join("config.toml"),
+        open.join("../open/etc/config.toml"),
+    ];
+    for path in &ways {
+        assert!(Config::read(path).is_ok(), "{}", path.display());
+    }
+    for mode in [0o720, 0o702] {
+        set_mode(&open, mode);
+        for path in &ways {
+            let failure = Config::read(path).unwrap_err();
+            let expected = format!(
+                "the folder {} on the way to it may be written by other users",
+                open.display()
+            );
+            assert!(failure.message.contains(&expected), "{failure}");
+        }
+    }
+    set_mode(&open, 0o1777);
+    assert!(Config::read(&path).is_ok());
+}
+
+#[test]
+fn a_folder_or_link_of_another_user_on_the_way_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Only root can give a folder away.
+    }
+    let folder = folder();
+    let path = file(folder.path(), "a/b/config.toml", with("").as_bytes(), 0o600);
+    let link = folder.path().join("link.toml");
+    symlink(&path, &link).unwrap();
+    std::os::unix::fs::lchown(&link, Some(4242), None).unwrap();
+    let failure = Config::read(&link).unwrap_err();
+    assert!(
+        failure
+            .message
+            .ends_with("link.toml on the way to it belongs to another user"),
+        "{failure}"
+    );
+    assert!(Config::read(&path).is_ok());
+    std::os::unix::fs::chown(folder.path().join("a"), Some(4242), None).unwrap();
+    let failure = Config::read(&path).unwrap_err();
+    assert!(
+        failure
+            .message
+            .ends_with("a on the way to it belongs to another user"),
+        "{failure}"
+    );
 }
 
 #[test]

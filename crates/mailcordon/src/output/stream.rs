@@ -46,8 +46,23 @@ impl Stream {
         let written = out
             .write_all(escape::json(&text).as_bytes())
             .and_then(|()| out.write_all(b"\n"));
-        if written.is_err() {
+        self.note(written);
+    }
+
+    fn flush(&self) {
+        let flushed = self
+            .out
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .flush();
+        self.note(flushed);
+    }
+
+    /// Nothing more is wanted of a run whose output goes nowhere.
+    fn note(&self, written: std::io::Result<()>) {
+        if let Err(error) = written {
             self.gone.store(true, Ordering::Relaxed);
+            crate::terminal::not_written(&error);
         }
     }
 
@@ -81,11 +96,7 @@ impl Stream {
             }
         }
         self.write(&line);
-        let _ = self
-            .out
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .flush();
+        self.flush();
     }
 }
 
@@ -103,11 +114,7 @@ impl Observer for Stream {
     }
 
     fn progress(&self, _progress: Progress) {
-        let _ = self
-            .out
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .flush();
+        self.flush();
     }
 
     fn wants_rows(&self) -> bool {

@@ -202,3 +202,54 @@ fn mail_is_not_deleted_unasked() {
     assert!(output.stdout.is_empty());
     assert!(said(&output).contains("--yes"), "{}", said(&output));
 }
+
+/// Output that a full disk takes nothing of.
+#[cfg(target_os = "linux")]
+fn full() -> Stdio {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    full.expect("the device").into()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_under_the_output_is_an_error_and_a_reader_that_leaves_is_none() {
+    let lab = Lab::start(&[]);
+    for (format, arguments) in [
+        (
+            "json",
+            ["run", "block-senders", "--senders", "a@evil.example"],
+        ),
+        (
+            "table",
+            ["run", "block-senders", "--senders", "b@evil.example"],
+        ),
+        (
+            "ndjson",
+            ["run", "list-items-in-blocklist", "--list-type", "emails"],
+        ),
+    ] {
+        let mut command = lab.program(&arguments);
+        command.args(["--output", format]);
+        let output = command.stdout(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{format}: {}", said(&output));
+        let said = said(&output);
+        assert!(
+            said.contains("[output_lost]") && said.contains("No space left"),
+            "{said}"
+        );
+    }
+    for arguments in [&["commands"][..], &["--help"], &["man"]] {
+        let output = lab.program(arguments).stdout(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(said(&output).contains("[output_lost]"), "{arguments:?}");
+    }
+    // The read end is closed before anything is written.
+    let mut child = lab.program(&["commands", "--output", "json"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = child.stdout(writer).output().unwrap();
+    assert_eq!(
+        (output.status.code(), said(&output).as_str()),
+        (Some(0), "")
+    );
+}
