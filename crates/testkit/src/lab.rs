@@ -104,7 +104,10 @@ impl Lab {
             Arc::<HookedLedger>::clone(&ledger),
             Arc::clone(&clock),
             Arc::clone(&random),
-        );
+        )
+        // On a fast clock and a loaded machine a lease of the usual length may end before its turn
+        // to be renewed comes.
+        .with_lease(Duration::from_hours(1));
         Self {
             running: Arc::new(running),
             clock,

@@ -62,7 +62,10 @@ impl World {
         options.settings.compliance = Compliance::Legacy;
         let running = Sandbox::start(options).await.expect("the sandbox starts");
         let tenant = client(&running, &clock, &random);
-        let engine = Engine::new(Arc::new(MemoryLedger::default()), clock, random);
+        // On this clock and a loaded machine a lease of the usual length may end before its turn
+        // to be renewed comes.
+        let engine = Engine::new(Arc::new(MemoryLedger::default()), clock, random)
+            .with_lease(Duration::from_hours(1));
         Self {
             running,
             tenant,
