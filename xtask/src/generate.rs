@@ -1,9 +1,9 @@
 //! `cargo xtask generate`: files that are made from definitions and checked in.
 
+mod by_tests;
 mod commands;
 mod errors;
 mod late;
-mod outcomes;
 mod schema;
 
 use std::{
@@ -59,11 +59,13 @@ const GENERATORS: &[Generator] = &[
 
 /// Writes what differs and removes what is left over.
 pub fn write(workspace: &Workspace, only: Option<&str>) -> anyhow::Result<()> {
-    if only == Some(outcomes::NAME) {
-        return outcomes::write(workspace);
+    if let Some(page) = by_tests::ALL.iter().find(|page| only == Some(page.name)) {
+        return by_tests::write(workspace, page);
     }
-    let mut names: Vec<_> = GENERATORS.iter().map(|generator| generator.name).collect();
-    names.push(outcomes::NAME);
+    let names = GENERATORS.iter().map(|generator| generator.name);
+    let names: Vec<_> = names
+        .chain(by_tests::ALL.iter().map(|page| page.name))
+        .collect();
     if let Some(only) = only.filter(|only| !names.contains(only)) {
         bail!("nothing makes `{only}`; there are {}", names.join(", "));
     }

@@ -3,6 +3,8 @@
 pub mod args;
 pub mod company;
 pub mod compliance;
+#[cfg(test)]
+mod documented;
 pub mod made;
 pub mod mailbox;
 pub mod mailstore;

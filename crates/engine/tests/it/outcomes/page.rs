@@ -80,7 +80,7 @@ fn page(cells: &Cells, refusals: &[Refusal]) -> String {
 pub fn compare() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/outcomes.md");
     let fresh = std::fs::read_to_string(made("outcomes.md")).unwrap();
-    if std::env::var_os("MAILCORDON_WRITE_OUTCOMES").is_some() {
+    if std::env::var_os("MAILCORDON_WRITE_DOCS").is_some() {
         std::fs::write(path, fresh).unwrap();
         return;
     }

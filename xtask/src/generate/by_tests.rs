@@ -1,0 +1,37 @@
+//! Pages that tests make: of runs, or of what only a test can see. The same tests fail when a page is
+//! not what they find, so these take a build and are written only when asked for by name.
+
+use crate::chore::{Workspace, run};
+
+/// A page, or a part of one, and the test that makes it.
+pub struct ByTest {
+    /// Its name for `--only`.
+    pub name: &'static str,
+    package: &'static str,
+    /// Which of the package's test binaries: an argument of `cargo test`.
+    binary: &'static [&'static str],
+    test: &'static str,
+}
+
+/// All of them.
+pub const ALL: &[ByTest] = &[
+    ByTest {
+        name: "outcomes",
+        package: "engine",
+        binary: &["--test", "it"],
+        test: "outcomes::every_outcome_of_every_command_is_proved_for_each_credential",
+    },
+    ByTest {
+        name: "cmdlets",
+        package: "sandbox",
+        binary: &["--lib"],
+        test: "tenant::documented::the_page_names_every_documented_cmdlet_with_its_count",
+    },
+];
+
+/// Writes it.
+pub fn write(workspace: &Workspace, page: &ByTest) -> anyhow::Result<()> {
+    let mut test = workspace.cargo(&["test", "--quiet", "--package", page.package]);
+    test.args(page.binary).args(["--", "--exact", page.test]);
+    run(test.env("MAILCORDON_WRITE_DOCS", "1"))
+}
