@@ -230,7 +230,7 @@ impl Run<'_> {
         let (steps, refused) = self.admitted(state, plan);
         self.take(state, refused);
         let stepped = self.run_steps(&steps, &state.settled, state.total).await;
-        let mut stopped = None;
+        let mut halt = None;
         for stepped in stepped {
             match stepped {
                 Ok(stepped) => {
@@ -239,12 +239,12 @@ impl Run<'_> {
                 }
                 Err(Unfinished { stop, history }) => {
                     state.settled.history.extend(history);
-                    stopped = Some(stop);
+                    halt = Some(stop);
                 }
             }
         }
         self.progress(state);
-        stopped.map_or(Ok(()), Err)
+        halt.map_or(Ok(()), Err)
     }
 
     /// The steps that may be applied, and the items that may not: the run is cancelled, the facts

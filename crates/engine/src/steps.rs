@@ -91,10 +91,10 @@ impl Run<'_> {
     ) -> Vec<Result<Stepped, Unfinished>> {
         let mut out = Vec::with_capacity(lane.len());
         for step in lane {
-            let stepped = Box::pin(self.step(step, settled, left)).await;
-            let stopped = stepped.is_err();
-            out.push(stepped);
-            if stopped {
+            let ended = Box::pin(self.step(step, settled, left)).await;
+            let halted = ended.is_err();
+            out.push(ended);
+            if halted {
                 break;
             }
         }
@@ -119,9 +119,9 @@ impl Run<'_> {
         match self.book.intent(step).await {
             Ok(()) => {}
             Err(Refused::Frozen) => return Ok(hold(frozen())),
-            Err(Refused::Stop(stop)) => {
+            Err(Refused::Stop(why)) => {
                 return Err(Unfinished {
-                    stop,
+                    stop: why,
                     history: None,
                 });
             }
