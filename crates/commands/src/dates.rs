@@ -11,7 +11,8 @@ use kernel::{Failure, failure::code};
 pub fn parse(text: &str) -> Result<Timestamp, Failure> {
     let text = text.trim();
     if text.contains('/') {
-        return Err(refusal(text, "can be read as day/month or month/day"));
+        let why = "has slashes, which some read as day/month and others as month/day";
+        return Err(refusal(text, why));
     }
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Ok(instant);

@@ -106,10 +106,12 @@ fn form(text: &str) -> Result<UrlEntry, Broken> {
     let (authority, path) = split(core);
     if core.contains('*') {
         return if core.contains("**") || core.contains("/*/") || core.ends_with("/*") {
-            broken(
-                UrlReason::DoubleWildcard,
-                "holds more than one `*` at the right; end it in one `/*`",
-            )
+            let why = if text.matches('*').count() > 1 {
+                "holds more than one `*` at the right; end it in one `/*`"
+            } else {
+                "holds a `*` inside its path; it stands only in front as `*.` or at the end as `/*`"
+            };
+            broken(UrlReason::DoubleWildcard, why)
         } else {
             broken(
                 UrlReason::MiddleWildcard,

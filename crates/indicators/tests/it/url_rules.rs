@@ -437,3 +437,10 @@ fn a_hostile_url_costs_no_more_than_its_length() {
     assert!(start.elapsed() < std::time::Duration::from_secs(20));
     assert!(UrlEntry::parse(&"https://".repeat(100_000)).is_err());
 }
+
+#[test]
+fn one_wildcard_in_the_path_is_not_called_several() {
+    let why = |text: &str| UrlEntry::parse(text).unwrap_err().to_string();
+    assert!(why("contoso.com/*/a").contains("inside its path"));
+    assert!(why("contoso.com/*/a/*").contains("more than one `*`"));
+}
