@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, v
 use commands::Definition;
 use surfaces::flags::{self, Flag, Form};
 
-use crate::{demo, output, simulate, terminal};
+use crate::{audit, demo, output, runs, simulate, terminal, tokens};
 
 /// The whole grammar.
 pub fn command() -> Command {
@@ -20,6 +20,9 @@ pub fn command() -> Command {
         .subcommand(Command::new("commands").about("Lists the commands").arg(output_format()))
         .subcommand(check())
         .subcommand(connection())
+        .subcommand(runs::grammar())
+        .subcommand(audit::grammar())
+        .subcommand(tokens::grammar())
         .subcommand(simulate::sandbox_grammar())
         .subcommand(demo::grammar())
         .subcommand(
@@ -76,11 +79,28 @@ fn run_one(definition: &Definition) -> Command {
             .arg(Arg::new("input").long("input").value_name("PATH").help(
                 "The whole input as a JSON object; `-` is standard input. Flags go before it",
             ))
-            .arg(output_format());
+            .arg(output_format())
+            .arg(switch("no-record", "Keeps no record of the run"))
+            .arg(data());
     if definition.reads {
         return command;
     }
-    command = command.arg(switch("dry-run", "Only says what would be done"));
+    command = command
+        .arg(switch("dry-run", "Only says what would be done, with the hash of the plan"))
+        .arg(
+            Arg::new("plan-hash")
+                .long("plan-hash")
+                .value_name("HASH")
+                .help("Refuses unless the plan is the one that a dry run showed under this hash"),
+        );
+    if meta.effect == kernel::Effect::WriteReversible {
+        command = command.arg(
+            Arg::new("undo-after")
+                .long("undo-after")
+                .value_name("SPAN")
+                .help("Takes the run back by itself after this long (`4h`); needs `serve` or a later `runs resume`"),
+        );
+    }
     if meta.effect == kernel::Effect::Destructive {
         command = command
             .arg(switch(
@@ -121,11 +141,20 @@ fn argument(flag: &Flag) -> Arg {
     }
 }
 
-fn switch(name: &'static str, help: &'static str) -> Arg {
+/// A flag without a value.
+pub fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .help(help)
         .action(ArgAction::SetTrue)
+}
+
+/// `--data`.
+pub fn data() -> Arg {
+    Arg::new("data")
+        .long("data")
+        .value_name("DIR")
+        .help("The folder of the record; by default in the user's data folder")
 }
 
 /// `--output`.

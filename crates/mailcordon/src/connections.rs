@@ -37,6 +37,7 @@ fn list(matches: &ArgMatches) -> Result<u8, Failure> {
                 "default": is_default(&connection.name),
                 "enabled": connection.enabled,
                 "tags": connection.tags,
+                "vips": connection.vips,
             })
         })
         .collect();
@@ -77,14 +78,12 @@ fn test(matches: &ArgMatches) -> Result<u8, Failure> {
         stream: Format::of(matches) == Format::Ndjson,
         ..RunRequest::new(definition.meta.id, Map::new(), "")
     };
-    let config = matches.get_one::<String>("config").map(String::as_str);
-    let name = matches.get_one::<String>("name").map(String::as_str);
-    run::execute(
-        &definition,
-        request,
-        config,
-        name,
-        Format::of(matches),
-        false,
-    )
+    let how = run::How {
+        config: matches.get_one::<String>("config").map(String::as_str),
+        connection: matches.get_one::<String>("name").map(String::as_str),
+        format: Format::of(matches),
+        yes: false,
+        record: run::Record::of(matches),
+    };
+    run::execute(&definition, request, &how)
 }

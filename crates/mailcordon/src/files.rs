@@ -2,7 +2,8 @@
 
 use std::{
     fs::File,
-    io::{Read, stdin},
+    io::{Read, Write, stdin},
+    path::Path,
 };
 
 use kernel::{Failure, escape, failure::code};
@@ -45,6 +46,21 @@ pub fn read(path: &str, most: u64) -> Result<Vec<u8>, Failure> {
         .hint("split it"));
     }
     Ok(bytes)
+}
+
+/// Writes a new file that only its owner may read.
+pub fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| {
+            let named = path.display();
+            Failure::invalid(code::BAD_REQUEST, format!("{named} cannot be written: {error}"))
+        })
 }
 
 /// One value a line; blank lines are passed over.

@@ -2,18 +2,23 @@
 //! environment.
 
 mod arguments;
+mod audit;
 mod check;
 mod config;
 mod confirm;
 mod connections;
+mod data;
 mod demo;
 mod files;
+mod hold;
 mod output;
 mod run;
+mod runs;
 mod setup;
 mod signals;
 mod simulate;
 mod terminal;
+mod tokens;
 
 use std::process::ExitCode;
 
@@ -67,6 +72,9 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, Failure> {
         Some(("commands", matches)) => Ok(arguments::list_commands(matches)),
         Some(("check", matches)) => check::check(matches),
         Some(("connection", matches)) => connections::connection(matches),
+        Some(("runs", matches)) => runs::runs(matches),
+        Some(("audit", matches)) => audit::audit(matches),
+        Some(("token", matches)) => tokens::token(matches),
         Some(("sandbox", matches)) => simulate::sandbox(matches),
         Some(("demo", matches)) => demo::demo(matches),
         Some(("completions", matches)) => Ok(arguments::completions(matches)),

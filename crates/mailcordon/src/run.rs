@@ -3,15 +3,21 @@
 use std::sync::Arc;
 
 use clap::{ArgMatches, parser::ValueSource};
-use commands::Definition;
-use engine::{Cancel, Engine, Expect, MemoryLedger, Observer, Progress, RunRequest, RunResult};
+use commands::{Definition, Tenant, values::Span};
+use engine::{
+    Cancel, Expect, Ledger, MemoryLedger, Observer, Progress, RunRequest, RunResult,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use kernel::{Failure, failure::code, ids::RunId};
 use serde_json::{Map, Value, json};
 use surfaces::flags::{self, Form};
 
+use store::Access;
+
 use crate::{
-    confirm, files,
+    confirm,
+    data::{self, Whose},
+    files,
     output::{self, Format, stream::Stream},
     setup::{self, Machine},
     signals, terminal,
@@ -42,22 +48,86 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Failure> {
                 .copied(),
             shown: None,
         },
+        plan_hash: text(matches, "plan-hash").map(str::to_owned),
+        undo_after: text(matches, "undo-after").map(seconds).transpose()?,
         ..RunRequest::new(id, input, "")
     };
-    let yes = flag("yes").unwrap_or(false);
-    let config = matches.get_one::<String>("config").map(String::as_str);
-    let connection = matches.get_one::<String>("connection").map(String::as_str);
-    execute(&definition, request, config, connection, format, yes)
+    let how = How {
+        config: text(matches, "config"),
+        connection: text(matches, "connection"),
+        format,
+        yes: flag("yes").unwrap_or(false),
+        record: Record::of(matches),
+    };
+    execute(&definition, request, &how)
+}
+
+fn text<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a str> {
+    let found = matches.try_get_one::<String>(name).ok().flatten();
+    found.map(String::as_str)
+}
+
+/// A span of time as text, in seconds.
+fn seconds(text: &str) -> Result<u64, Failure> {
+    let span: Result<Span, _> = serde_json::from_value(Value::String(text.to_owned()));
+    span.map(|span| span.0.as_secs()).map_err(|_| {
+        Failure::invalid(
+            code::WRONG_SHAPE,
+            format!("`{}` is not a span of time", kernel::escape::clipped(text, 40)),
+        )
+        .hint("write it as `30m`, `4h` or `2d`")
+    })
+}
+
+/// How a request is run from the command line.
+pub struct How<'a> {
+    /// The configuration file that was named.
+    pub config: Option<&'a str>,
+    /// The connection that was named.
+    pub connection: Option<&'a str>,
+    /// How the result is written.
+    pub format: Format,
+    /// Nobody is asked.
+    pub yes: bool,
+    /// Whether and where the run is recorded.
+    pub record: Record<'a>,
+}
+
+/// Whether and where a run is recorded.
+pub struct Record<'a> {
+    matches: &'a ArgMatches,
+    wanted: bool,
+}
+
+impl<'a> Record<'a> {
+    /// As the flags say.
+    pub fn of(matches: &'a ArgMatches) -> Self {
+        let no = matches.try_get_one::<bool>("no-record").ok().flatten();
+        Self {
+            matches,
+            wanted: no != Some(&true),
+        }
+    }
+
+    async fn open(&self, machine: &Machine) -> Result<Arc<dyn Ledger>, Failure> {
+        if !self.wanted {
+            return Ok(Arc::new(MemoryLedger::default()));
+        }
+        let path = data::database(self.matches, &machine.environment, Whose::Local)?;
+        let store = data::open(&path, Access::Share, machine).await;
+        let store = store.map_err(|failure| match failure.hint {
+            Some(_) => failure,
+            None => failure.hint("`--no-record` runs it without a record, and without undo"),
+        })?;
+        Ok(Arc::new(store))
+    }
 }
 
 /// Runs a request and prints its result; gives the exit status.
 pub fn execute(
     definition: &Definition,
     mut request: RunRequest,
-    config: Option<&str>,
-    connection: Option<&str>,
-    format: Format,
-    yes: bool,
+    how: &How<'_>,
 ) -> Result<u8, Failure> {
     let machine = Machine::new();
     // Bad input is said before the configuration is looked for.
@@ -66,28 +136,32 @@ pub fn execute(
     {
         return Err(failure);
     }
-    let config = machine.config(config)?;
+    let config = machine.config(how.config)?;
     config
-        .connection(connection)?
+        .connection(how.connection)?
         .name
         .clone_into(&mut request.connection);
     setup::runtime()?.block_on(async {
-        let tenant = machine.tenant(&config, connection)?;
-        let engine = Engine::new(
-            Arc::new(MemoryLedger::default()),
-            Arc::clone(&machine.clock),
-            Arc::clone(&machine.random),
-        );
+        let tenant = machine.tenant(&config, how.connection)?;
         let cancel = Cancel::default();
+        if definition.reads {
+            signals::watch(&cancel);
+            return read(&machine, &request, &tenant, &cancel, how).await;
+        }
+        // What cannot be recorded is not sent.
+        let ledger = how.record.open(&machine).await?;
+        let engine = machine.engine(ledger);
         signals::watch(&cancel);
+        let (yes, format) = (how.yes, how.format);
         if definition.meta.effect == kernel::Effect::Destructive && !request.dry_run {
             request.expect.shown =
                 confirm::confirm(&engine, &request, &tenant, &cancel, yes).await?;
         }
-        let stream = (format == Format::Ndjson).then(Stream::new);
-        let bar = Bar::new(format);
-        let observer: &dyn Observer = stream.as_ref().map_or(&bar as &dyn Observer, |s| s);
-        let result = match engine.run(&request, &tenant, observer, &cancel).await {
+        let shown = Shown::new(format);
+        let result = match engine
+            .run(&request, &tenant, shown.observer(), &cancel)
+            .await
+        {
             Ok(result) => result,
             Err(failure) if commands::input::is_usage_error(&failure) => return Err(failure),
             Err(failure) => {
@@ -95,14 +169,71 @@ pub fn execute(
                 RunResult::failed(id, &request, definition, &failure)
             }
         };
-        bar.finish();
-        match &stream {
-            Some(stream) => stream.end(&result),
-            None if format == Format::Json => output::json(&result),
-            None => output::human::print(&result),
-        }
+        shown.end(&result);
         Ok(result.exit_status())
     })
+}
+
+/// A read is recorded once its rows are out, so that the record costs nobody a wait.
+async fn read(
+    machine: &Machine,
+    request: &RunRequest,
+    tenant: &Tenant,
+    cancel: &Cancel,
+    how: &How<'_>,
+) -> Result<u8, Failure> {
+    let shown = Shown::new(how.format);
+    let engine = machine.engine(Arc::new(MemoryLedger::default()));
+    let (new, result) = engine
+        .read(request, tenant, shown.observer(), cancel)
+        .await?;
+    shown.end(&result);
+    if how.record.wanted {
+        let noted = match how.record.open(machine).await {
+            Ok(ledger) => machine.engine(ledger).note(&new, &result).await,
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = noted {
+            terminal::warning(&format!("the run is not recorded: {}", failure.message));
+        }
+    }
+    Ok(result.exit_status())
+}
+
+/// Where a run shows itself while it is under way, and its result.
+pub struct Shown {
+    format: Format,
+    stream: Option<Stream>,
+    bar: Bar,
+}
+
+impl Shown {
+    /// In that format.
+    pub fn new(format: Format) -> Self {
+        Self {
+            format,
+            stream: (format == Format::Ndjson).then(Stream::new),
+            bar: Bar::new(format),
+        }
+    }
+
+    /// Who watches the run.
+    pub fn observer(&self) -> &dyn Observer {
+        match &self.stream {
+            Some(stream) => stream,
+            None => &self.bar,
+        }
+    }
+
+    /// Shows the result.
+    pub fn end(&self, result: &RunResult) {
+        self.bar.finish();
+        match &self.stream {
+            Some(stream) => stream.end(result),
+            None if self.format == Format::Json => output::json(result),
+            None => output::human::print(result),
+        }
+    }
 }
 
 /// The input that flags and `--input` make up; a flag goes before the same parameter of the file.

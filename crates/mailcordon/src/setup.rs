@@ -1,12 +1,17 @@
 //! Wiring: from the environment and a configured connection to a tenant that commands can use.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use cloud::{Cloud, IdentityEnvironment, ProxyEnvironment, TokenDir};
 use commands::{
     Tenant,
     ports::{ClassicSearch, CloudConnection, Cmdlets},
 };
+use engine::{Engine, Origin, Way};
 use exchange::Exchange;
 use kernel::{Clock, Failure, Random, Secret, SystemClock, SystemRandom};
 
@@ -16,7 +21,7 @@ use tracing_subscriber::{
 
 use crate::{
     config::{Auth, Config, Environment, Reader},
-    terminal,
+    hold, terminal,
 };
 
 /// What one process uses throughout.
@@ -44,22 +49,47 @@ impl Machine {
         Config::load(explicit.map(PathBuf::from).as_deref(), &self.environment)
     }
 
+    /// An engine that records in that ledger, for whoever uses this machine.
+    pub fn engine(&self, ledger: Arc<dyn engine::Ledger>) -> Engine {
+        let (clock, random) = (Arc::clone(&self.clock), Arc::clone(&self.random));
+        let engine = Engine::new(ledger, clock, random).with_origin(Origin {
+            way: Way::CommandLine,
+            actor: self.user(),
+            named: None,
+        });
+        hold::in_tests(engine, &self.environment)
+    }
+
+    /// The account that uses this machine, for the record.
+    pub fn user(&self) -> String {
+        ["USER", "LOGNAME", "USERNAME"]
+            .iter()
+            .find_map(|name| self.environment.get(name))
+            .unwrap_or_else(|| "unknown".to_owned())
+    }
+
     /// A tenant behind a configured connection. Nothing is sent yet.
     pub fn tenant(&self, config: &Config, connection: Option<&str>) -> Result<Tenant, Failure> {
+        Ok(self.access(config, connection)?.tenant())
+    }
+
+    /// The way to a configured connection. Nothing is sent yet.
+    pub fn access(&self, config: &Config, connection: Option<&str>) -> Result<Reach, Failure> {
         let reader = Reader::new(self.environment.clone(), Arc::clone(&self.clock));
         let settings = config.settings(connection, &reader)?;
+        let connection = config.connection(connection)?;
         let mut environment = self.cloud_environment();
         if let Auth::DeviceCode {
             username: Some(name),
             ..
-        } = &config.connection(connection)?.sign_in.auth
+        } = &connection.sign_in.auth
         {
             let name = name.clone();
             environment.device_prompt = Some(Arc::new(move |code| {
                 terminal::note(&format!("{} Sign in as {name}.", code.message));
             }));
         }
-        tenant(settings, environment)
+        reach(settings, environment, &connection.vips)
     }
 
     fn cloud_environment(&self) -> cloud::Environment {
@@ -91,6 +121,41 @@ pub fn tenant(
     settings: cloud::Settings,
     environment: cloud::Environment,
 ) -> Result<Tenant, Failure> {
+    Ok(reach(settings, environment, &[])?.tenant())
+}
+
+/// The way to a connection: tokens, sockets and what was learned of the tenant's limits, shared by
+/// all runs of a process.
+#[derive(Clone)]
+pub struct Reach {
+    cloud: Arc<Cloud>,
+    cmdlets: Arc<dyn Cmdlets>,
+    vips: Vec<String>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Reach {
+    /// The tenant for one run: what it asks once, it asks anew in the next.
+    pub fn tenant(&self) -> Tenant {
+        let search = Arc::new(ClassicSearch::new(Arc::clone(&self.cmdlets)));
+        let connection = Arc::new(CloudConnection::new(Arc::clone(&self.cloud)));
+        Tenant::new(
+            Arc::clone(&self.cmdlets),
+            search,
+            connection,
+            Arc::clone(&self.clock),
+            Arc::clone(&self.random),
+        )
+        .with_vips(&self.vips)
+    }
+}
+
+fn reach(
+    settings: cloud::Settings,
+    environment: cloud::Environment,
+    vips: &[String],
+) -> Result<Reach, Failure> {
     let clock = Arc::clone(&environment.clock);
     let random = Arc::clone(&environment.random);
     let cloud = Cloud::new(settings, environment).map_err(|error| {
@@ -102,10 +167,49 @@ pub fn tenant(
     })?;
     let options = exchange::Options::new(Arc::clone(&clock), Arc::clone(&random));
     let wire: Arc<dyn exchange::Wire> = Arc::new(exchange::CloudWire::new(Arc::clone(&cloud)));
-    let cmdlets: Arc<dyn Cmdlets> = Arc::new(Exchange::new(wire, options));
-    let search = Arc::new(ClassicSearch::new(Arc::clone(&cmdlets)));
-    let connection = Arc::new(CloudConnection::new(cloud));
-    Ok(Tenant::new(cmdlets, search, connection, clock, random))
+    Ok(Reach {
+        cloud,
+        cmdlets: Arc::new(Exchange::new(wire, options)),
+        vips: vips.to_vec(),
+        clock,
+        random,
+    })
+}
+
+/// The tenants of a service, by the name of the connection.
+pub struct Registry {
+    machine: Machine,
+    config: Config,
+    reached: Mutex<HashMap<String, Reach>>,
+}
+
+impl Registry {
+    /// The tenants of this configuration.
+    pub fn new(machine: Machine, config: Config) -> Self {
+        Self {
+            machine,
+            config,
+            reached: Mutex::default(),
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl engine::Tenants for Registry {
+    fn tenant(&self, connection: &str) -> Result<Tenant, Failure> {
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reach) = reached.get(connection) {
+            return Ok(reach.tenant());
+        }
+        let reach = self.machine.access(&self.config, Some(connection))?;
+        let tenant = reach.tenant();
+        reached.insert(connection.to_owned(), reach);
+        Ok(tenant)
+    }
 }
 
 fn identity(get: &dyn Fn(&str) -> Option<String>) -> IdentityEnvironment {

@@ -6,7 +6,7 @@ use engine::{
     LedgerError, Origin,
     ledger::{Claimed, Held, Room, Signals},
 };
-use kernel::Failure;
+use kernel::{Failure, ids::RunId};
 use serde_json::json;
 
 use crate::{
@@ -69,6 +69,42 @@ impl Store {
                         claimed.extend(some.await?);
                     }
                     Ok(claimed)
+                })
+            })
+            .await
+    }
+
+    /// Claims one run that waits for somebody to go on with it: that one, or whichever is next. None
+    /// when it is over, parked, driven by somebody, or its time has not come.
+    ///
+    /// # Errors
+    ///
+    /// The database fails, or changes are frozen and the run is one.
+    pub async fn claim_one(
+        &self,
+        worker: &str,
+        lease: Duration,
+        run: Option<RunId>,
+    ) -> Result<Option<Claimed>> {
+        let wanted = run.map(|run| run.to_string());
+        let (found, _) = self
+            .db
+            .read(|conn| Box::pin(candidates(conn, i64::MAX, i64::MAX)))
+            .await?;
+        let next = found.into_iter().find_map(|(connection, candidates)| {
+            let is = |one: &Candidate| wanted.as_ref().is_none_or(|id| *id == one.run);
+            Some((connection, candidates.into_iter().find(is)?))
+        });
+        let Some((connection, candidate)) = next else {
+            return Ok(None);
+        };
+        let (worker, lease) = (worker.to_owned(), micros(lease));
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    let only = vec![candidate];
+                    let claimed = claim_of(conn, &connection, only, &worker, lease, i64::MAX);
+                    Ok(claimed.await?.pop())
                 })
             })
             .await

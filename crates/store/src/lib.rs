@@ -40,7 +40,7 @@ pub use audit::{AuditEntry, chain_of};
 pub use error::{Result, failure};
 pub use lists::{Filter, ItemRow, Listed, Page};
 pub use lock::Access;
-pub use open::{KeySource, Location, Options};
+pub use open::{KeySource, Location, Options, checkpoints_beside, key_beside};
 pub use retention::{Pruned, Retention};
 pub use run::{RunRow, State};
 pub use schema::SCHEMA;

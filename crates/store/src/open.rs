@@ -68,14 +68,24 @@ impl Options {
     ) -> Self {
         let path = path.into();
         Self {
-            key: KeySource::File(beside(&path, "key")),
-            checkpoints: path.with_file_name("audit-checkpoints.jsonl"),
+            key: KeySource::File(key_beside(&path)),
+            checkpoints: checkpoints_beside(&path),
             location: Location::File(path),
             access,
             clock,
             random,
         }
     }
+}
+
+/// The key file of the audit chains that belongs to a database, unless another is named.
+pub fn key_beside(database: &Path) -> PathBuf {
+    beside(database, "key")
+}
+
+/// The file of checkpoints that belongs to a database, unless another is named.
+pub fn checkpoints_beside(database: &Path) -> PathBuf {
+    database.with_file_name("audit-checkpoints.jsonl")
 }
 
 impl Store {

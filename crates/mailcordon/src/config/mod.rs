@@ -62,6 +62,9 @@ pub struct Connection {
     pub organization: Option<String>,
     /// Free labels, for choosing several connections at once.
     pub tags: Vec<String>,
+    /// Addresses of people whose mail and mailboxes want a second look; a plan names those that it
+    /// touches.
+    pub vips: Vec<String>,
     /// Whether it may be used.
     pub enabled: bool,
     /// The line in the file where it begins, from 1.

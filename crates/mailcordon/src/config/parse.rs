@@ -24,6 +24,7 @@ pub(super) const CONNECTION: &[&str] = &[
     "ca_file",
     "organization",
     "tags",
+    "vips",
     "enabled",
 ];
 /// The keys of `endpoints`.
@@ -143,6 +144,7 @@ fn connection(
             .map(|path| section.document.resolve(path)),
         organization,
         tags: section.texts("tags")?,
+        vips: section.texts("vips")?,
         enabled: section.boolean("enabled")?.unwrap_or(true),
         line: section.document.line(section.offset),
     })

@@ -53,6 +53,9 @@ struct Connection {
     organization: Option<String>,
     /// Labels, for choosing several connections at once.
     tags: Option<Vec<String>>,
+    /// Addresses of people whose mail and mailboxes want a second look; a plan names those that it
+    /// touches.
+    vips: Option<Vec<String>>,
     /// Whether the connection may be used; true unless given.
     enabled: Option<bool>,
 }

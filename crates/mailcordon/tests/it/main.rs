@@ -17,4 +17,5 @@ mod lab;
 mod leaks;
 mod offline;
 mod status;
+mod survive;
 mod truth;

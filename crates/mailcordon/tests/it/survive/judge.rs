@@ -1,0 +1,67 @@
+//! What the simulated tenant says about who did what how often. Nothing of the client is asked.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use testkit::facts;
+
+use crate::lab::Lab;
+
+/// Waits for something that another process does.
+pub fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    wait_until(what, Duration::from_secs(60), || done().then_some(()));
+}
+
+/// Waits for something that another process does, at most so long.
+pub fn wait_until<T>(what: &str, most: Duration, mut done: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = done() {
+            return found;
+        }
+        assert!(begin.elapsed() < most, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// How often each value was part of a changing call that the tenant carried out.
+pub fn changes(log: &[Value], values: &[&str]) -> BTreeMap<String, usize> {
+    let mut counts: BTreeMap<String, usize> =
+        values.iter().map(|value| ((*value).to_owned(), 0)).collect();
+    for entry in log {
+        if entry["changes"] != true || entry["executed"] != true || entry["refused"] == true {
+            continue;
+        }
+        let parameters = entry["parameters"].to_string();
+        for (value, count) in &mut counts {
+            if parameters.contains(value.as_str()) {
+                *count += 1;
+            }
+        }
+    }
+    counts
+}
+
+/// No value was changed twice.
+pub fn each_change_once(log: &[Value], values: &[&str]) {
+    for (value, count) in changes(log, values) {
+        assert_eq!(count, 1, "`{value}` was changed {count} times");
+    }
+}
+
+/// The tenant's state as facts.
+pub fn state(lab: &Lab) -> facts::Facts {
+    facts::of(&lab.control("GET", "/state", &Value::Null))
+}
+
+/// All of these senders are blocked.
+pub fn blocked(lab: &Lab, senders: &[&str]) {
+    let state = state(lab);
+    for sender in senders {
+        let entry = facts::entry("Sender", "Block", sender);
+        assert!(state.contains_key(&entry), "{sender} is not blocked");
+    }
+}

@@ -1,0 +1,4 @@
+//! Runs that outlive the program that drove them.
+
+mod judge;
+mod leases;
