@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, v
 use commands::Definition;
 use surfaces::flags::{self, Flag, Form};
 
-use crate::{audit, demo, output, runs, simulate, terminal, tokens};
+use crate::{audit, demo, output, runs, serve, simulate, terminal, tokens};
 
 /// The whole grammar.
 pub fn command() -> Command {
@@ -23,6 +23,7 @@ pub fn command() -> Command {
         .subcommand(runs::grammar())
         .subcommand(audit::grammar())
         .subcommand(tokens::grammar())
+        .subcommand(serve::grammar())
         .subcommand(simulate::sandbox_grammar())
         .subcommand(demo::grammar())
         .subcommand(
@@ -86,7 +87,10 @@ fn run_one(definition: &Definition) -> Command {
         return command;
     }
     command = command
-        .arg(switch("dry-run", "Only says what would be done, with the hash of the plan"))
+        .arg(switch(
+            "dry-run",
+            "Only says what would be done, with the hash of the plan",
+        ))
         .arg(
             Arg::new("plan-hash")
                 .long("plan-hash")

@@ -22,12 +22,8 @@ pub fn grammar() -> Command {
     let option = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
     };
-    let service = || {
-        arguments::switch(
-            "service",
-            "The service's record instead of this user's own",
-        )
-    };
+    let service =
+        || arguments::switch("service", "The service's record instead of this user's own");
     Command::new("audit")
         .about("Verifies and exports the record of who did what")
         .subcommand_required(true)
@@ -36,8 +32,16 @@ pub fn grammar() -> Command {
                 .about("Checks every chain of a database or an export, offline")
                 .arg(arguments::data())
                 .arg(service())
-                .arg(option("export", "FILE", "An export instead of the database"))
-                .arg(option("key", "FILE", "The key file; by default beside the database"))
+                .arg(option(
+                    "export",
+                    "FILE",
+                    "An export instead of the database",
+                ))
+                .arg(option(
+                    "key",
+                    "FILE",
+                    "The key file; by default beside the database",
+                ))
                 .arg(option(
                     "checkpoints",
                     "FILE",

@@ -54,8 +54,7 @@ fn home(environment: &Environment) -> Result<PathBuf, Failure> {
     let base = if cfg!(windows) {
         absolute("LOCALAPPDATA")
     } else {
-        absolute("XDG_DATA_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+        absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
     };
     base.map(|base| base.join("mailcordon")).ok_or_else(|| {
         Failure::new(

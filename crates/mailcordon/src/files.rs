@@ -59,7 +59,10 @@ pub fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
         .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|error| {
             let named = path.display();
-            Failure::invalid(code::BAD_REQUEST, format!("{named} cannot be written: {error}"))
+            Failure::invalid(
+                code::BAD_REQUEST,
+                format!("{named} cannot be written: {error}"),
+            )
         })
 }
 

@@ -53,7 +53,9 @@ mod held {
             let mut parts = text.splitn(3, ':');
             let name = parts.next()?;
             Some(Self {
-                point: Point::ALL.into_iter().find(|point| point.as_str() == name)?,
+                point: Point::ALL
+                    .into_iter()
+                    .find(|point| point.as_str() == name)?,
                 left: AtomicUsize::new(parts.next()?.parse().ok()?),
                 file: PathBuf::from(parts.next()?),
             })

@@ -14,6 +14,7 @@ mod hold;
 mod output;
 mod run;
 mod runs;
+mod serve;
 mod setup;
 mod signals;
 mod simulate;
@@ -75,6 +76,7 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, Failure> {
         Some(("runs", matches)) => runs::runs(matches),
         Some(("audit", matches)) => audit::audit(matches),
         Some(("token", matches)) => tokens::token(matches),
+        Some(("serve", matches)) => serve::serve(matches),
         Some(("sandbox", matches)) => simulate::sandbox(matches),
         Some(("demo", matches)) => demo::demo(matches),
         Some(("completions", matches)) => Ok(arguments::completions(matches)),

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use clap::{ArgMatches, parser::ValueSource};
 use commands::{Definition, Tenant, values::Span};
-use engine::{
-    Cancel, Expect, Ledger, MemoryLedger, Observer, Progress, RunRequest, RunResult,
-};
+use engine::{Cancel, Expect, Ledger, MemoryLedger, Observer, Progress, RunRequest, RunResult};
 use indicatif::{ProgressBar, ProgressStyle};
 use kernel::{Failure, failure::code, ids::RunId};
 use serde_json::{Map, Value, json};
@@ -73,7 +71,10 @@ fn seconds(text: &str) -> Result<u64, Failure> {
     span.map(|span| span.0.as_secs()).map_err(|_| {
         Failure::invalid(
             code::WRONG_SHAPE,
-            format!("`{}` is not a span of time", kernel::escape::clipped(text, 40)),
+            format!(
+                "`{}` is not a span of time",
+                kernel::escape::clipped(text, 40)
+            ),
         )
         .hint("write it as `30m`, `4h` or `2d`")
     })

@@ -142,7 +142,11 @@ impl Local<'_> {
             state: self.text("state").and_then(|state| state_of(&state)),
             ..Filter::default()
         };
-        let limit = self.matches.get_one::<usize>("limit").copied().unwrap_or(20);
+        let limit = self
+            .matches
+            .get_one::<usize>("limit")
+            .copied()
+            .unwrap_or(20);
         let cursor = self.text("cursor");
         let page = self.store.runs(&filter, cursor.as_deref(), limit).await;
         let page = page.map_err(store::failure)?;
@@ -336,7 +340,15 @@ fn word(state: State) -> String {
 fn listed(runs: &[RunRow]) -> Table {
     let mut table = Table::new(
         "",
-        &["Run", "Recorded", "Command", "Connection", "State", "Items", "By"],
+        &[
+            "Run",
+            "Recorded",
+            "Command",
+            "Connection",
+            "State",
+            "Items",
+            "By",
+        ],
     );
     table.rows = runs
         .iter()

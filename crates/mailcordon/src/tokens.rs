@@ -54,9 +54,19 @@ pub fn grammar() -> Command {
                         .help("Who or what uses it; it stands in the record of each run"),
                 )
                 .arg(
-                    many("scope", "SCOPE", "What it may do: read, write, destructive, raw, admin; may be repeated")
-                        .required(true)
-                        .value_parser(["read", "write", "destructive", "raw", "admin"]),
+                    many(
+                        "scope",
+                        "SCOPE",
+                        "What it may do: read, write, destructive, raw, admin; may be repeated",
+                    )
+                    .required(true)
+                    .value_parser([
+                        "read",
+                        "write",
+                        "destructive",
+                        "raw",
+                        "admin",
+                    ]),
                 )
                 .arg(many("connection", "NAME", "Only these connections"))
                 .arg(many("command", "ID", "Only these commands"))
@@ -76,12 +86,9 @@ pub fn grammar() -> Command {
                     "waive-plan-hash",
                     "Lets it start destructive runs without the hash of a dry run",
                 ))
-                .arg(
-                    Arg::new("out")
-                        .long("out")
-                        .value_name("FILE")
-                        .help("Writes the token to a file that only you may read, and not to standard output"),
-                ),
+                .arg(Arg::new("out").long("out").value_name("FILE").help(
+                    "Writes the token to a file that only you may read, and not to standard output",
+                )),
         )
         .subcommand(verb("list", "Lists them, without their secrets"))
         .subcommand(
@@ -124,13 +131,23 @@ async fn create(machine: &Machine, store: &Store, matches: &ArgMatches) -> Resul
     let some = |name: &str| Some(all(name)).filter(|values| !values.is_empty());
     let cap = |name: &str| matches.get_one::<u64>(name).copied();
     let commands = some("command")
-        .map(|ids| ids.iter().map(|id| engine::find(id).map(|it| it.meta.id.to_owned())).collect())
+        .map(|ids| {
+            ids.iter()
+                .map(|id| engine::find(id).map(|it| it.meta.id.to_owned()))
+                .collect()
+        })
         .transpose()?;
     let days = matches.get_one::<u16>("expires-in").copied().unwrap_or(90);
     let expires = machine.clock.now() + SignedDuration::from_hours(24 * i64::from(days));
     let new = NewToken {
-        name: matches.get_one::<String>("name").cloned().unwrap_or_default(),
-        scopes: all("scope").iter().filter_map(|scope| scope_of(scope)).collect(),
+        name: matches
+            .get_one::<String>("name")
+            .cloned()
+            .unwrap_or_default(),
+        scopes: all("scope")
+            .iter()
+            .filter_map(|scope| scope_of(scope))
+            .collect(),
         commands,
         connections: some("connection"),
         caps: Caps {
@@ -173,7 +190,15 @@ async fn list(store: &Store, matches: &ArgMatches) -> Result<u8, Failure> {
         Format::Table => {
             let mut table = Table::new(
                 "",
-                &["Id", "Name", "Scopes", "Only", "Until", "Last used", "Revoked"],
+                &[
+                    "Id",
+                    "Name",
+                    "Scopes",
+                    "Only",
+                    "Until",
+                    "Last used",
+                    "Revoked",
+                ],
             );
             let time = |time: Option<Timestamp>| time.map_or_else(String::new, |t| t.to_string());
             table.rows = tokens
@@ -205,7 +230,10 @@ async fn list(store: &Store, matches: &ArgMatches) -> Result<u8, Failure> {
 }
 
 async fn revoke(machine: &Machine, store: &Store, matches: &ArgMatches) -> Result<u8, Failure> {
-    let id = matches.get_one::<String>("token").cloned().unwrap_or_default();
+    let id = matches
+        .get_one::<String>("token")
+        .cloned()
+        .unwrap_or_default();
     let revoked = store.revoke_token(&id, &machine.user()).await;
     if revoked.map_err(store::failure)? {
         terminal::note(&format!("token {id} is revoked"));

@@ -222,7 +222,7 @@ fn a_misspelt_key_names_file_line_key_and_the_nearest() {
         &with("zzz = 1"),
         &code::CONFIGURATION,
         "/etc/mailcordon/config.toml:4: `connections.a.zzz`: there is no such key; known here are \
-         `tenant`, `cloud`, `auth`, `endpoints`, `proxy`, `ca_file`, `organization`, `tags`, \
+         `tenant`, `cloud`, `auth`, `endpoints`, `proxy`, `ca_file`, `organization`, `tags`, `vips`, \
          `enabled`",
     );
     refused(

@@ -29,8 +29,10 @@ pub fn wait_until<T>(what: &str, most: Duration, mut done: impl FnMut() -> Optio
 
 /// How often each value was part of a changing call that the tenant carried out.
 pub fn changes(log: &[Value], values: &[&str]) -> BTreeMap<String, usize> {
-    let mut counts: BTreeMap<String, usize> =
-        values.iter().map(|value| ((*value).to_owned(), 0)).collect();
+    let mut counts: BTreeMap<String, usize> = values
+        .iter()
+        .map(|value| ((*value).to_owned(), 0))
+        .collect();
     for entry in log {
         if entry["changes"] != true || entry["executed"] != true || entry["refused"] == true {
             continue;

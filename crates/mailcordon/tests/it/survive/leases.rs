@@ -72,7 +72,8 @@ fn paused_at(point: &str) {
     let woken = first.wait_with_output().unwrap();
     let late = result(&woken);
     assert_eq!(
-        late["error"]["code"], "run_interrupted",
+        late["error"]["code"],
+        "run_interrupted",
         "{late} {}",
         said(&woken)
     );
