@@ -16,7 +16,7 @@ use crate::{
     error::{Result, refused},
     run::{self, RunRow, State, instant},
     sql,
-    submit::{Ending, add_result},
+    submit::{Ending, add_result, forget_frozen},
 };
 
 /// What asking a run to stop led to.
@@ -102,6 +102,7 @@ impl Store {
                     };
                     let body = serde_json::to_string(&freeze).unwrap_or_default();
                     conn.execute(sql::SET_FROZEN, &[body.into()]).await?;
+                    forget_frozen(conn);
                     installation(conn, now, "frozen", &who, json!({ "why": why })).await
                 })
             })
@@ -115,6 +116,7 @@ impl Store {
             .write(move |conn| {
                 Box::pin(async move {
                     let was = conn.execute(sql::UNSET_FROZEN, &[]).await? > 0;
+                    forget_frozen(conn);
                     if was {
                         let now = conn.now().await?;
                         installation(conn, now, "unfrozen", &who, json!({})).await?;

@@ -57,31 +57,25 @@ pub(crate) struct Event<'a> {
 /// Appends to a chain, in the transaction of the caller.
 pub(crate) async fn append(conn: &mut Conn, event: Event<'_>) -> Result<()> {
     let chain = event.chain;
-    let next = [chain.into()];
-    let mut head = conn.one(sql::NEXT_HEAD, &next).await?;
-    if head.is_none() {
-        let first = [chain.into(), genesis(&conn.shared.key, chain).into()];
-        conn.execute(sql::FIRST_HEAD, &first).await?;
-        head = conn.one(sql::NEXT_HEAD, &next).await?;
-    }
-    let Some(mut head) = head else {
-        return Err(crate::error::defect("an audit chain has no head"));
-    };
+    let head = next_head(conn, chain).await?;
     let mut body = json!({ "v": 1 });
     if let (Json::Object(body), Json::Object(more)) = (&mut body, event.body) {
         body.extend(more);
     }
     let mut entry = AuditEntry {
         chain: chain.to_owned(),
-        seq: head.int(0)?,
+        seq: head.seq,
         at: event.at,
         what: event.what.to_owned(),
         who: event.who.replace('\0', "\u{fffd}"),
         body: body.to_string(),
         hash: String::new(),
     };
-    entry.hash = hash(&conn.shared.key, &head.text(1)?, &entry);
-    let new_head = [chain.into(), entry.hash.as_str().into()];
+    entry.hash = hash(&conn.shared.key, &head.hash, &entry);
+    let head = Head {
+        seq: entry.seq,
+        hash: entry.hash.clone(),
+    };
     let row = [
         entry.chain.into(),
         entry.seq.into(),
@@ -92,7 +86,52 @@ pub(crate) async fn append(conn: &mut Conn, event: Event<'_>) -> Result<()> {
         entry.hash.into(),
     ];
     conn.execute(sql::ADD_AUDIT, &row).await?;
-    conn.execute(sql::SET_HEAD, &new_head).await?;
+    if let Some(group) = &mut conn.group {
+        let before = group.heads.insert(chain.to_owned(), head);
+        group.before.push((chain.to_owned(), before));
+        return Ok(());
+    }
+    set_head(conn, chain, &head).await
+}
+
+/// The number of the next entry of a chain, with the hash of the one before. Where several machines
+/// share a database, this locks the chain until the transaction ends.
+async fn next_head(conn: &mut Conn, chain: &str) -> Result<Head> {
+    let known = conn.group.as_ref().and_then(|group| group.heads.get(chain));
+    if let Some(known) = known {
+        return Ok(Head {
+            seq: known.seq + 1,
+            hash: known.hash.clone(),
+        });
+    }
+    let next = [chain.into()];
+    let mut head = conn.one(sql::NEXT_HEAD, &next).await?;
+    if head.is_none() {
+        let first = [chain.into(), genesis(&conn.shared.key, chain).into()];
+        conn.execute(sql::FIRST_HEAD, &first).await?;
+        head = conn.one(sql::NEXT_HEAD, &next).await?;
+    }
+    let mut head = head.ok_or_else(|| crate::error::defect("an audit chain has no head"))?;
+    Ok(Head {
+        seq: head.int(0)?,
+        hash: head.text(1)?,
+    })
+}
+
+async fn set_head(conn: &mut Conn, chain: &str, head: &Head) -> Result<()> {
+    let row = [chain.into(), head.seq.into(), head.hash.as_str().into()];
+    conn.execute(sql::SET_HEAD, &row).await.map(|_| ())
+}
+
+/// Writes the heads that the operations of a group left, before their commit.
+pub(crate) async fn write_heads(conn: &mut Conn) -> Result<()> {
+    let heads = conn
+        .group
+        .as_mut()
+        .map(|group| std::mem::take(&mut group.heads));
+    for (chain, head) in heads.into_iter().flatten() {
+        set_head(conn, &chain, &head).await?;
+    }
     Ok(())
 }
 

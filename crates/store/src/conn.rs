@@ -8,6 +8,7 @@ use rusqlite::types::ValueRef;
 use tokio_postgres::Statement;
 
 use crate::{
+    audit::Head,
     error::{Result, of_postgres, of_sqlite},
     value::{Row, Value},
 };
@@ -25,6 +26,35 @@ pub(crate) struct Shared {
 pub(crate) struct Conn {
     pub(crate) link: Link,
     pub(crate) shared: Shared,
+    /// What the operations that share a commit need not ask again.
+    pub(crate) group: Option<Group>,
+}
+
+/// What is known within a transaction of the one writer of a file, where nobody else can change it.
+#[derive(Default)]
+pub(crate) struct Group {
+    /// Whether changes are frozen, once that was looked up.
+    pub(crate) frozen: Option<bool>,
+    /// The heads of chains that were appended to. They are written once, before the commit.
+    pub(crate) heads: HashMap<String, Head>,
+    /// The heads as they were before the present operation, for when it is taken back.
+    pub(crate) before: Vec<(String, Option<Head>)>,
+}
+
+impl Group {
+    /// The present operation stays, or is taken back.
+    pub(crate) fn settle(&mut self, stays: bool) {
+        for (chain, head) in self.before.drain(..).rev() {
+            match head {
+                _ if stays => {}
+                Some(head) => drop(self.heads.insert(chain, head)),
+                None => drop(self.heads.remove(&chain)),
+            }
+        }
+        if !stays {
+            self.frozen = None;
+        }
+    }
 }
 
 pub(crate) enum Link {

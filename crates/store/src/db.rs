@@ -201,7 +201,10 @@ pub(crate) fn sqlite(path: &std::path::Path, shared: Shared, look: bool) -> Resu
         let setting = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         let journal = setting("PRAGMA journal_mode = WAL")?;
-        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")?;
+        connection.execute_batch(
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+             PRAGMA wal_autocheckpoint = 4000",
+        )?;
         let synchronous = number("PRAGMA synchronous")?;
         let foreign_keys = number("PRAGMA foreign_keys")?;
         if look {
@@ -221,6 +224,7 @@ pub(crate) fn sqlite(path: &std::path::Path, shared: Shared, look: bool) -> Resu
     Ok(Conn {
         link: Link::Sqlite(connection),
         shared,
+        group: None,
     })
 }
 
@@ -240,5 +244,6 @@ async fn postgres(config: &tokio_postgres::Config, shared: Shared) -> Result<Con
             statements: HashMap::new(),
         })),
         shared,
+        group: None,
     })
 }

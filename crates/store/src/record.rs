@@ -115,9 +115,8 @@ async fn write(
         }
     }
     let run = held.run.to_string();
-    let mut last_item = None;
     for entry in batch.entries {
-        write_entry(conn, &run, entry, now, &mut last_item).await?;
+        write_entry(conn, &run, entry, now).await?;
     }
     if !batch.intents.is_empty() {
         let mut steps = Vec::new();
@@ -152,13 +151,7 @@ async fn intend(conn: &mut Conn, run: &str, intent: &Intent, now: i64) -> Result
     Ok(inputs(&step))
 }
 
-async fn write_entry(
-    conn: &mut Conn,
-    run: &str,
-    entry: EncodedEntry,
-    now: i64,
-    last_item: &mut Option<i64>,
-) -> Result<()> {
+async fn write_entry(conn: &mut Conn, run: &str, entry: EncodedEntry, now: i64) -> Result<()> {
     match entry {
         EncodedEntry::Plan { round, body, steps } => {
             let plan = [run.into(), i64::from(round).into(), body.into()];
@@ -176,26 +169,16 @@ async fn write_entry(
             }
         }
         EncodedEntry::Items(items) => {
-            let mut last = if let Some(last) = *last_item {
-                last
-            } else {
-                let last = conn.one(sql::LAST_ITEM, &[run.into()]).await?;
-                last.map_or(Ok(0), |mut row| row.int(0))?
-            };
             for item in items {
                 let row = [
                     run.into(),
-                    (last + 1).into(),
                     item.key.into(),
                     item.outcome.into(),
                     item.body.into(),
                     item.raw.into(),
                 ];
-                if conn.execute(sql::ADD_ITEM, &row).await? > 0 {
-                    last += 1;
-                }
+                conn.execute(sql::ADD_ITEM, &row).await?;
             }
-            *last_item = Some(last);
         }
         EncodedEntry::Attempt {
             step,

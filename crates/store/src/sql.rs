@@ -143,9 +143,9 @@ statements! {
           (SELECT COALESCE(MAX(s.attempted), 0) + 1 FROM steps s WHERE s.run = $1)) \
         ON CONFLICT (run, step) DO UPDATE SET attempt = excluded.attempt, \
         attempted = excluded.attempted";
-    LAST_ITEM = "SELECT COALESCE(MAX(seq), 0) FROM items WHERE run = $1";
     ADD_ITEM = "INSERT INTO items (run, seq, item, outcome, body, raw) \
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (run, item) DO NOTHING";
+        VALUES ($1, (SELECT COALESCE(MAX(i.seq), 0) + 1 FROM items i WHERE i.run = $1), \
+        $2, $3, $4, $5) ON CONFLICT (run, item) DO NOTHING";
     DROP_PAGES = "DELETE FROM pages WHERE run = $1";
     ADD_PAGE = "INSERT INTO pages (run, page, count, shown, raw) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT (run, page) DO UPDATE SET count = excluded.count, shown = excluded.shown, \
@@ -201,7 +201,7 @@ statements! {
     NEXT_HEAD = "UPDATE heads SET seq = seq + 1 WHERE chain = $1 RETURNING seq, hash";
     FIRST_HEAD = "INSERT INTO heads (chain, seq, hash) VALUES ($1, 0, $2) \
         ON CONFLICT (chain) DO NOTHING";
-    SET_HEAD = "UPDATE heads SET hash = $2 WHERE chain = $1";
+    SET_HEAD = "UPDATE heads SET seq = $2, hash = $3 WHERE chain = $1";
     ADD_AUDIT = "INSERT INTO audit (chain, seq, at, what, who, body, hash) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
     HEADS = "SELECT chain, seq, hash FROM heads ORDER BY chain";

@@ -322,7 +322,21 @@ pub(crate) async fn add_result(conn: &mut Conn, run: RunId, ending: &Ending) -> 
 
 /// Whether changes are frozen.
 pub(crate) async fn is_frozen(conn: &mut Conn) -> Result<bool> {
-    Ok(conn.one(sql::FROZEN, &[]).await?.is_some())
+    if let Some(known) = conn.group.as_ref().and_then(|group| group.frozen) {
+        return Ok(known);
+    }
+    let frozen = conn.one(sql::FROZEN, &[]).await?.is_some();
+    if let Some(group) = &mut conn.group {
+        group.frozen = Some(frozen);
+    }
+    Ok(frozen)
+}
+
+/// The next look finds out anew whether changes are frozen.
+pub(crate) fn forget_frozen(conn: &mut Conn) {
+    if let Some(group) = &mut conn.group {
+        group.frozen = None;
+    }
 }
 
 /// The run that has taken that one back, or is about to.

@@ -5,7 +5,8 @@ use futures::{executor::block_on, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    conn::{Conn, Link},
+    audit,
+    conn::{Conn, Group, Link},
     error::{Result, defect},
 };
 use engine::LedgerError;
@@ -84,7 +85,9 @@ impl Writer {
 fn serve(mut conn: Conn, mut queue: mpsc::UnboundedReceiver<Box<dyn Job>>) {
     while let Some(first) = queue.blocking_recv() {
         let mut group = Vec::new();
+        conn.group = Some(Group::default());
         let committed = commit(&mut conn, first, &mut queue, &mut group);
+        conn.group = None;
         if committed.is_err() && in_transaction(&conn) {
             let _ = block_on(conn.batch("ROLLBACK"));
         }
@@ -119,6 +122,9 @@ fn commit(
             if !stays {
                 block_on(conn.execute("ROLLBACK TO work", &[]))?;
             }
+            if let Some(group) = &mut conn.group {
+                group.settle(stays);
+            }
             block_on(conn.execute("RELEASE work", &[]))?;
         } else {
             group.push(job);
@@ -128,6 +134,7 @@ fn commit(
             .flatten();
     }
     begun?;
+    block_on(audit::write_heads(conn))?;
     block_on(conn.execute("COMMIT", &[])).map(|_| ())
 }
 
