@@ -192,12 +192,14 @@ impl Pool {
 /// Opens a connection to a file that exists. What decides whether a commit is durable is read back:
 /// SQLite takes a misspelt setting without a word.
 pub(crate) fn sqlite(path: &std::path::Path, shared: Shared, look: bool) -> Result<Conn> {
-    use rusqlite::OpenFlags;
+    use rusqlite::{OpenFlags, config::DbConfig};
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || -> rusqlite::Result<_> {
         let connection = rusqlite::Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Else SQLite may plan a prepared statement anew for each value that is bound to it.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let setting = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         let journal = setting("PRAGMA journal_mode = WAL")?;
