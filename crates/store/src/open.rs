@@ -116,6 +116,7 @@ impl Store {
             }
             Location::Postgres(url) => {
                 let config = url.parse().map_err(|_| bad_url())?;
+                stays_here(&config)?;
                 let database = Database::Postgres(Pool::of_server(config, shared.clone()));
                 database
                     .write(|conn| Box::pin(schema::migrate(conn)))
@@ -265,6 +266,32 @@ pub(crate) fn audit_key(path: &Path) -> Result<hmac::Key> {
             ))
         }
     }
+}
+
+/// Connections are not encrypted yet, so none leaves the machine.
+fn stays_here(config: &tokio_postgres::Config) -> Result<()> {
+    use tokio_postgres::config::Host;
+    let far = config.get_hosts().iter().find_map(|host| match host {
+        Host::Tcp(name) => {
+            let address = name.parse::<std::net::IpAddr>();
+            let here = name == "localhost" || address.is_ok_and(|address| address.is_loopback());
+            (!here).then_some(name)
+        }
+        #[cfg(unix)]
+        Host::Unix(_) => None,
+    });
+    let mut addresses = config.get_hostaddrs().iter();
+    let far = match (far, addresses.find(|address| !address.is_loopback())) {
+        (Some(name), _) => name.clone(),
+        (None, Some(address)) => address.to_string(),
+        (None, None) => return Ok(()),
+    };
+    let far = kernel::escape::clipped(&far, 60);
+    let text = format!("the database on `{far}` would be reached without TLS");
+    Err(refused(
+        Failure::new(ErrorKind::Configuration, code::CONFIGURATION, text)
+            .hint("name a socket or a loopback address, behind which a tunnel may stand"),
+    ))
 }
 
 fn bad_url() -> LedgerError {

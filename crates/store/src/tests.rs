@@ -181,3 +181,53 @@ async fn durability_is_what_was_asked_for() {
         .unwrap();
     assert_eq!(settings, (2, "wal".to_owned()));
 }
+
+#[tokio::test]
+async fn a_page_of_the_list_is_found_by_an_index() {
+    let folder = TempDir::new().unwrap();
+    let _store = store(&folder).await;
+    let file = rusqlite::Connection::open(folder.path().join("s.db")).unwrap();
+    for (statement, index) in [
+        (crate::sql::RUNS, "runs_listed"),
+        (crate::sql::RUNS_OF_CONNECTION, "runs_of_connection"),
+        (crate::sql::RUNS_OF_COMMAND, "runs_of_command"),
+        (crate::sql::RUNS_ACTIVE, "runs_active"),
+    ] {
+        let explain = format!("EXPLAIN QUERY PLAN {}", statement.replace('$', "?"));
+        let mut plan = file.prepare(&explain).unwrap();
+        let mut steps = Vec::new();
+        let mut rows = plan.raw_query();
+        while let Some(row) = rows.next().unwrap() {
+            steps.push(row.get::<_, String>(3).unwrap());
+        }
+        let text = steps.join("; ");
+        assert!(text.contains(&format!("USING INDEX {index} (")), "{text}");
+        // What is not over is few enough to be sorted.
+        let sorts = text.contains("TEMP B-TREE");
+        assert_eq!(sorts, index == "runs_active", "{text}");
+    }
+}
+
+#[tokio::test]
+async fn no_password_leaves_the_machine_in_the_clear() {
+    let folder = TempDir::new().unwrap();
+    for host in [
+        "db.example.com:1/x",
+        "192.0.2.1/x",
+        "localhost/x?hostaddr=192.0.2.1",
+    ] {
+        let mut options = Options::file(
+            folder.path().join("s.db"),
+            Access::Share,
+            Arc::new(SystemClock::default()),
+            Arc::new(SeededRandom::new(1)),
+        );
+        options.location = crate::Location::Postgres(format!("postgres://u:p@{host}"));
+        let opened = Store::open(options).await;
+        let Err(LedgerError::Refused(failure)) = opened else {
+            panic!("{opened:?}");
+        };
+        assert_eq!(failure.code.as_str(), "configuration", "{failure:?}");
+        assert!(!format!("{failure:?}").contains("u:p"), "{failure:?}");
+    }
+}
