@@ -4,6 +4,7 @@
 
 mod fifteenth;
 mod fuzz;
+mod kills;
 mod leaks;
 mod suite;
 mod truth;
@@ -51,6 +52,10 @@ const COUNTS: &[Count] = &[
     Count {
         id: "defects",
         run: truth::defects,
+    },
+    Count {
+        id: "kills",
+        run: kills::run,
     },
     Count {
         id: "leaks",

@@ -86,7 +86,9 @@ fn settled_by(item: &Planned, verdict: Verdict) -> Option<Item> {
     match verdict {
         Verdict::Taken(item) => Some(*item),
         Verdict::NotTaken => None,
-        Verdict::Running(_, failure) => Some(Item::failed(key, input, Outcome::Pending, *failure)),
+        Verdict::Running(_, failure) | Verdict::NotYet(_, failure) => {
+            Some(Item::failed(key, input, Outcome::Pending, *failure))
+        }
         Verdict::CannotTell(failure) => Some(Item::unknown(key, input, &failure)),
     }
 }

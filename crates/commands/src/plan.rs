@@ -217,6 +217,10 @@ pub enum Verdict {
     /// Accepted and at work: ask again after this long. The failure says what is being waited for
     /// and becomes the `pending` item when the time limit ends.
     Running(Duration, Box<Failure>),
+    /// Not to be seen, where the service is known to show such changes late: ask again after this
+    /// long. As [`Verdict::Running`] for a call that was answered; a call of which nobody knows
+    /// whether it was sent is taken for not sent when it does not show after a while.
+    NotYet(Duration, Box<Failure>),
     /// Not even reading back can tell.
     CannotTell(Box<Failure>),
 }

@@ -1,7 +1,7 @@
 //! Applying steps: intent, call, and reading back what the answer did not settle.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
     time::Duration,
 };
@@ -22,8 +22,9 @@ use crate::{
 const LANES: usize = 64;
 /// How long reading back may take once the run is cancelled.
 const LAST_LOOK: Duration = Duration::from_secs(5);
-/// How long a step that a dead driver may have sent is given before it is looked for again.
-const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// How long a step that a dead driver may have sent is given before it is looked for again: the
+/// service shows changes of its directory late.
+const SECOND_LOOK: Duration = Duration::from_secs(3);
 /// A pause that is worth telling about.
 const LONG_WAIT: Duration = Duration::from_secs(5);
 
@@ -135,7 +136,8 @@ impl Run<'_> {
             .filter(|item| applied.ask.contains(&item.key))
             .collect();
         if !asked.is_empty() {
-            let read_back = self.read_back(step, asked, applied.failure.as_ref()).await;
+            let sent = Sent::Surely(applied.failure.as_ref());
+            let read_back = self.read_back(step, asked, sent).await;
             applied.settled.extend(read_back);
         }
         self.settle_rest(&open, &mut applied);
@@ -226,16 +228,11 @@ impl Run<'_> {
     /// more, since the service may still be at work on it; then it is left to the next look.
     pub(crate) async fn look_after(&self, step: Step) -> Stepped {
         let failure = interrupted();
-        let mut settled = Vec::new();
+        let mut settled: Vec<Item> = Vec::new();
         for look in 0..2 {
-            let missing = |settled: &Vec<Item>, item: &&Planned| {
-                !settled.iter().any(|done: &Item| done.key == item.key)
-            };
-            let asked: Vec<&Planned> = step
-                .items
-                .iter()
-                .filter(|item| missing(&settled, item))
-                .collect();
+            let done: HashSet<&str> = settled.iter().map(|item| item.key.as_str()).collect();
+            let missing = |item: &&Planned| !done.contains(item.key.as_str());
+            let asked: Vec<&Planned> = step.items.iter().filter(missing).collect();
             if asked.is_empty() {
                 break;
             }
@@ -245,19 +242,15 @@ impl Run<'_> {
                     () = self.cancel.cancelled() => {}
                 }
             }
-            settled.extend(self.read_back(&step, asked, Some(&failure)).await);
+            let sent = Sent::Perhaps(&failure);
+            settled.extend(self.read_back(&step, asked, sent).await);
         }
         self.stepped(&step, settled, Some(failure), Value::Null)
     }
 
     /// Reads back until each item is settled, found missing, or the time limit ends. Items found
     /// missing are left open for the next look.
-    async fn read_back(
-        &self,
-        step: &Step,
-        mut asked: Vec<&Planned>,
-        failure: Option<&Failure>,
-    ) -> Vec<Item> {
+    async fn read_back(&self, step: &Step, mut asked: Vec<&Planned>, sent: Sent<'_>) -> Vec<Item> {
         let begin = self.clock.elapsed();
         let limit = self.command.time_limit().0;
         let mut settled = Vec::new();
@@ -280,8 +273,16 @@ impl Run<'_> {
                         wait = wait.min(after);
                         running.push((item, *waiting_for));
                     }
+                    Verdict::NotYet(after, waiting_for) => match sent {
+                        // Somebody else asks once more, and then it counts as not sent.
+                        Sent::Perhaps(_) => {}
+                        Sent::Surely(_) => {
+                            wait = wait.min(after);
+                            running.push((item, *waiting_for));
+                        }
+                    },
                     Verdict::CannotTell(why) => {
-                        let why = failure.unwrap_or(&why);
+                        let why = sent.failure().unwrap_or(&why);
                         settled.push(Item::unknown(item.key.as_str(), item.input.as_str(), why));
                     }
                 }
@@ -334,6 +335,24 @@ fn cut_off() -> Failure {
         "the run was cancelled while this was under way",
     )
     .happened(Happened::MaybeSent)
+}
+
+/// What is known of a call whose effect is read back.
+#[derive(Clone, Copy)]
+enum Sent<'a> {
+    /// By this process; with how it failed, if it did.
+    Surely(Option<&'a Failure>),
+    /// Its driver ended between intent and record.
+    Perhaps(&'a Failure),
+}
+
+impl<'a> Sent<'a> {
+    fn failure(self) -> Option<&'a Failure> {
+        match self {
+            Self::Surely(failure) => failure,
+            Self::Perhaps(failure) => Some(failure),
+        }
+    }
 }
 
 /// What became of a call whose driver ended is known only by looking.

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How often the heads of the audit chains are written outside the database.
-const CHECKPOINT: Duration = Duration::from_secs(60);
+const CHECKPOINT: Duration = Duration::from_mins(1);
 /// How often what need not be kept is removed.
 const RETENTION: Duration = Duration::from_hours(1);
 /// How long runs, and the raw data in them, are kept unless told otherwise.
@@ -198,10 +198,10 @@ async fn serve_with(
     })
     .map_err(|error| not_started(&error.to_string()))?;
     let url = format!("{scheme}://{address}");
-    let mut about = json!({ "url": url });
-    if let Some((running, _)) = simulated {
-        about["sandbox"] = serde_json::to_value(running.description()).unwrap_or_default();
-    }
+    let about = match simulated {
+        Some((running, _)) => json!({ "url": url, "sandbox": running.description() }),
+        None => json!({ "url": url }),
+    };
     terminal::data(&about.to_string());
     terminal::note(&format!("the service listens on {url}"));
 
@@ -220,7 +220,7 @@ async fn serve_with(
         signals::stop_asked().await;
         terminal::note("stopping: running work goes on with the next start");
     };
-    let served = server.serve(listener, asked).await;
+    let outcome = server.serve(listener, asked).await;
     workers.stop();
     stop.cancel();
     let ended = tokio::time::timeout(GRACE, async { (working.await, keeping.await) }).await;
@@ -230,7 +230,7 @@ async fn serve_with(
         );
     }
     store.checkpoint().await.map_err(store::failure)?;
-    served
+    outcome
         .map(|()| 0)
         .map_err(|error| not_started(&error.to_string()))
 }

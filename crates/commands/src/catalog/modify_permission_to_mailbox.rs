@@ -491,7 +491,7 @@ fn waiting(message: String) -> Verdict {
     let failure = Failure::new(ErrorKind::NotReady, code::STILL_RUNNING, message)
         .happened(Happened::Refused)
         .hint("the directory takes a while: run the same line again to see whether it is done");
-    Verdict::Running(Duration::from_secs(1), Box::new(failure))
+    Verdict::NotYet(Duration::from_secs(1), Box::new(failure))
 }
 
 #[cfg(test)]

@@ -507,7 +507,7 @@ fn waiting(message: String) -> Verdict {
     let failure = Failure::new(ErrorKind::NotReady, code::STILL_RUNNING, message)
         .happened(Happened::Refused)
         .hint("list the quarantine again in a minute to see whether it is released");
-    Verdict::Running(Duration::from_secs(1), Box::new(failure))
+    Verdict::NotYet(Duration::from_secs(1), Box::new(failure))
 }
 
 fn released(key: &str, input: &str, action: &Action, message: &Message, row: &Row) -> Item {

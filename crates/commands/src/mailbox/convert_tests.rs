@@ -117,7 +117,7 @@ async fn a_change_is_proved_by_reading_back_in_three_calls() {
 #[tokio::test]
 async fn a_type_that_lags_is_waited_for() {
     let (_, verdicts, _, _) = run("UserMailbox", || fake::rows([])).await;
-    let Verdict::Running(_, failure) = &verdicts[0].1 else {
+    let Verdict::NotYet(_, failure) = &verdicts[0].1 else {
         panic!("{verdicts:?}")
     };
     assert_eq!(

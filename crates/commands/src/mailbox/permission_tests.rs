@@ -73,7 +73,7 @@ async fn run(given: &Input, cmdlets: &Arc<FakeCmdlets>) -> (Vec<Item>, Vec<Strin
                     ModifyPermissionToMailbox::verify(given, &tenant, &step, &open).await;
                 match verdicts.remove(0).1 {
                     Verdict::Taken(item) => Some(*item),
-                    Verdict::Running(_, failure) => {
+                    Verdict::NotYet(_, failure) => {
                         Some(Item::failed(key, input, Outcome::Pending, *failure))
                     }
                     other => panic!("{other:?}"),

@@ -313,11 +313,11 @@ pub(crate) async fn drive<C: Change>(input: &C::Input, tenant: &Tenant) -> Drive
                         Verdict::CannotTell(why) => {
                             take(&mut settled, vec![Item::unknown(key, name, &why)]);
                         }
-                        Verdict::Running(_, why) if last => {
+                        Verdict::Running(_, why) | Verdict::NotYet(_, why) if last => {
                             let item = Item::failed(key, name, Outcome::Pending, *why);
                             take(&mut settled, vec![item]);
                         }
-                        Verdict::Running(..) => continue,
+                        Verdict::Running(..) | Verdict::NotYet(..) => continue,
                     }
                     break;
                 }

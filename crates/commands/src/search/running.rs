@@ -113,7 +113,7 @@ pub fn next(
     if let Some(before) = before {
         match judge(asked.wait, before, search, Action::Run) {
             Verdict::Taken(item) => return Next::Settle(item),
-            Verdict::Running(..) => return Next::Do(Action::Follow),
+            Verdict::Running(..) | Verdict::NotYet(..) => return Next::Do(Action::Follow),
             Verdict::NotTaken | Verdict::CannotTell(_) => {}
         }
     }

@@ -12,7 +12,7 @@ use crate::lab::Lab;
 
 /// Waits for something that another process does.
 pub fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
-    wait_until(what, Duration::from_secs(60), || done().then_some(()));
+    wait_until(what, Duration::from_mins(1), || done().then_some(()));
 }
 
 /// Waits for something that another process does, at most so long.
@@ -23,7 +23,7 @@ pub fn wait_until<T>(what: &str, most: Duration, mut done: impl FnMut() -> Optio
             return found;
         }
         assert!(begin.elapsed() < most, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(30));
     }
 }
 
@@ -39,7 +39,9 @@ pub fn changes(log: &[Value], values: &[&str]) -> BTreeMap<String, usize> {
         }
         let parameters = entry["parameters"].to_string();
         for (value, count) in &mut counts {
-            if parameters.contains(value.as_str()) {
+            // As it stands in JSON: an identity has a backslash in it.
+            let text = Value::String(value.clone()).to_string();
+            if parameters.contains(text.trim_matches('"')) {
                 *count += 1;
             }
         }
