@@ -4,6 +4,7 @@ mod by_tests;
 mod commands;
 mod errors;
 mod late;
+mod openapi;
 mod schema;
 
 use std::{
@@ -54,6 +55,11 @@ const GENERATORS: &[Generator] = &[
         name: "schema",
         owns: None,
         make: schema::make,
+    },
+    Generator {
+        name: "openapi",
+        owns: None,
+        make: openapi::make,
     },
 ];
 

@@ -6,6 +6,7 @@ mod fifteenth;
 mod fuzz;
 mod kills;
 mod leaks;
+mod strange;
 mod suite;
 mod truth;
 
@@ -64,6 +65,10 @@ const COUNTS: &[Count] = &[
     Count {
         id: "fifteenth",
         run: fifteenth::run,
+    },
+    Count {
+        id: "strange",
+        run: strange::run,
     },
     Count {
         id: "fuzz",

@@ -53,7 +53,7 @@ pub fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
         && works(
             workspace
                 .command(&python)
-                .args(["-c", "import azure.identity, msal, requests"]),
+                .args(["-c", "import azure.identity, msal, requests, schemathesis"]),
         )
     {
         return Ok(python);

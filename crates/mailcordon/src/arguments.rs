@@ -34,8 +34,8 @@ pub fn command() -> Command {
         .subcommand(Command::new("man").about("Prints the manual page"))
         .subcommand(
             Command::new("schema")
-                .about("Prints the JSON schema of the configuration file")
-                .arg(Arg::new("what").required(true).value_parser(["config"])),
+                .about("Prints the JSON schema of the configuration, or the OpenAPI document")
+                .arg(Arg::new("what").required(true).value_parser(["config", "openapi"])),
         )
 }
 
@@ -299,8 +299,15 @@ pub fn man() -> u8 {
 }
 
 /// `mailcordon schema`.
-pub fn schema(_: &ArgMatches) -> u8 {
-    terminal::data(crate::config::json_schema().trim_end());
+pub fn schema(matches: &ArgMatches) -> u8 {
+    let openapi = matches
+        .get_one::<String>("what")
+        .is_some_and(|what| what == "openapi");
+    if openapi {
+        terminal::data(&format!("{:#}", server::openapi()));
+    } else {
+        terminal::data(crate::config::json_schema().trim_end());
+    }
     0
 }
 

@@ -2,10 +2,11 @@
 //! be read.
 
 use clap::ArgMatches;
-use commands::{Table, blocklist::ListType, schema};
-use indicators::{Action, check as offline, mail};
+use commands::Table;
+use indicators::mail;
 use kernel::{Failure, escape, failure::code};
 use serde_json::{Value, json};
+use surfaces::check;
 
 use crate::{
     files,
@@ -46,20 +47,6 @@ fn values(matches: &ArgMatches) -> Result<Vec<String>, Failure> {
     Ok(out)
 }
 
-fn list_type(text: &str) -> Result<ListType, Failure> {
-    #[derive(serde::Deserialize, schemars::JsonSchema)]
-    struct Only {
-        /// The list.
-        list_type: ListType,
-    }
-    let parameters = schema::parameters(&schema::of::<Only>());
-    let given = serde_json::Map::from_iter([("list_type".to_owned(), json!(text))]);
-    let value = commands::input::normalise(&parameters, &given)?;
-    let only: Only = serde_json::from_value(value)
-        .map_err(|error| Failure::internal(format!("a checked value was not read: {error}")))?;
-    Ok(only.list_type)
-}
-
 fn print(format: Format, rows: &[Value], shown: impl FnOnce() -> Table) {
     match format {
         Format::Json => output::json(&rows),
@@ -72,11 +59,7 @@ fn entry(matches: &ArgMatches) -> Result<u8, Failure> {
     let text = matches
         .get_one::<String>("list-type")
         .map_or("", String::as_str);
-    let list = list_type(text)?.checked();
-    let checks: Vec<offline::EntryCheck> = values(matches)?
-        .iter()
-        .map(|value| offline::entry(list, value))
-        .collect();
+    let checks = check::entries(text, &values(matches)?)?;
     let rows: Vec<Value> = checks.iter().map(|check| json!(check)).collect();
     print(Format::of(matches), &rows, || {
         let mut shown = Table::new(
@@ -107,23 +90,17 @@ fn entry(matches: &ArgMatches) -> Result<u8, Failure> {
 }
 
 fn matching(matches: &ArgMatches) -> Result<u8, Failure> {
-    let action = match matches.get_one::<String>("action").map(String::as_str) {
-        Some("allow") => Action::Allow,
-        _ => Action::Block,
-    };
+    let allow = matches
+        .get_one::<String>("action")
+        .is_some_and(|action| action == "allow");
     let urls = values(matches)?;
-    let entries: Vec<&String> = matches
+    let entries: Vec<String> = matches
         .get_many::<String>("entry")
         .into_iter()
         .flatten()
+        .cloned()
         .collect();
-    let checks: Vec<offline::MatchCheck> = entries
-        .iter()
-        .flat_map(|entry| {
-            urls.iter()
-                .map(move |url| offline::matching(entry, action, url))
-        })
-        .collect();
+    let checks = check::matches(&entries, &urls, allow);
     let rows: Vec<Value> = checks.iter().map(|check| json!(check)).collect();
     print(Format::of(matches), &rows, || {
         let mut shown = Table::new("", &["Entry", "URL", "Matches", "Note"]);
@@ -145,10 +122,7 @@ fn matching(matches: &ArgMatches) -> Result<u8, Failure> {
 }
 
 fn kql(matches: &ArgMatches) -> Result<u8, Failure> {
-    let checks: Vec<offline::KqlCheck> = kql_values(matches)?
-        .iter()
-        .map(|query| offline::kql(query))
-        .collect();
+    let checks = check::queries(&kql_values(matches)?);
     let rows: Vec<Value> = checks.iter().map(|check| json!(check)).collect();
     print(Format::of(matches), &rows, || {
         let mut shown = Table::new("", &["Query", "Valid", "Findings"]);
@@ -190,7 +164,7 @@ fn mails(matches: &ArgMatches) -> u8 {
     let mut failed = false;
     for path in matches.get_many::<String>("files").into_iter().flatten() {
         let report = match files::read(path, MOST_MAIL) {
-            Ok(bytes) => mail::report(path, &bytes),
+            Ok(bytes) => check::mail(path, &bytes),
             Err(failure) => {
                 failed = true;
                 terminal::failure(&failure);

@@ -31,10 +31,9 @@ impl Table {
         settings.meta_schema = None;
         let mut schemas = SchemaGenerator::new(settings);
         let routes = rows::all(&mut schemas);
-        Self {
-            routes,
-            schemas: schemas.take_definitions(true),
-        }
+        let mut schemas = schemas.take_definitions(true);
+        inputs(&mut schemas);
+        Self { routes, schemas }
     }
 
     /// The OpenAPI document.
@@ -78,6 +77,30 @@ impl Table {
             .method_not_allowed_fallback(move |request: axum::extract::Request| async move {
                 dispatch::refuse(&wrong, &request, problem::no_method())
             })
+    }
+}
+
+/// Names the schema of each command's input, and lets the bodies that start a run refer to them.
+fn inputs(schemas: &mut Map<String, Value>) {
+    let mut any = Vec::new();
+    for definition in commands::catalog::all() {
+        let name = format!("{}Input", definition.meta.title.replace(' ', ""));
+        let mut schema = definition.schema;
+        if let Some(members) = schema.as_object_mut() {
+            members.remove("$schema");
+        }
+        any.push(json!({ "$ref": format!("#/components/schemas/{name}") }));
+        schemas.insert(name, schema);
+    }
+    for body in ["StartBody", "DryRunBody"] {
+        let input = schemas
+            .get_mut(body)
+            .and_then(|body| body.pointer_mut("/properties/input"))
+            .and_then(Value::as_object_mut);
+        if let Some(input) = input {
+            input.remove("additionalProperties");
+            input.insert("anyOf".to_owned(), Value::Array(any.clone()));
+        }
     }
 }
 

@@ -94,6 +94,10 @@ fn by_our_names(
 ) -> Result<Map<String, Value>, Failure> {
     let mut out = Map::new();
     for (name, value) in params {
+        // The vendor sends what was left blank, too; an empty list is still refused.
+        if value.is_null() {
+            continue;
+        }
         let wanted = input::letters(&name);
         let known = definition
             .parameters

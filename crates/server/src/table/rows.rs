@@ -187,7 +187,15 @@ fn looking(rows: &mut Rows<'_>) -> Vec<Route> {
             )
             .needs("read")
             .header("Last-Event-ID", "The `id` of the last event that arrived: goes on after it.")
-            .gives_as(200, "The events.", "text/event-stream", json!({ "type": "string" }))
+            .gives_as(200, "The events.", "text/event-stream", json!({
+                    "type": "object",
+                    "properties": {
+                        "id": { "type": "string" },
+                        "event": { "enum": ["item", "progress", "state", "end"] },
+                        "data": { "type": "string", "contentMediaType": "application/json" },
+                    },
+                    "required": ["id", "event", "data"],
+                }))
             .by(by!(runs::events), &[404]),
     ]
 }

@@ -1,0 +1,70 @@
+//! Requests that a stranger makes up from the document: schemathesis, with an administrator's
+//! token. `MAILCORDON_TEST_PYTHON` names a Python that has it (`cargo xtask test` makes one), and
+//! `MAILCORDON_STRANGE` says how many examples an operation gets.
+
+use std::{ffi::OsStr, io::Write, process::Stdio};
+
+use serde_json::{Value, json};
+
+use crate::{operations, world::World};
+
+/// Examples an operation, where nothing else is said.
+const FEW: u64 = 8;
+
+fn run(python: &OsStr, given: &Value) -> Value {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/strange.py");
+    let mut child = std::process::Command::new(python)
+        .arg(script)
+        .env("NO_PROXY", "127.0.0.1,localhost")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the Python that MAILCORDON_TEST_PYTHON names starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(given.to_string().as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    serde_json::from_slice(&output.stdout).expect("the counts")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_made_up_request_is_answered_in_a_way_that_is_not_documented() {
+    let python = std::env::var_os("MAILCORDON_TEST_PYTHON").expect(
+        "MAILCORDON_TEST_PYTHON names no Python with schemathesis: `cargo xtask test` makes one",
+    );
+    let count = std::env::var_os("MAILCORDON_STRANGE")
+        .map_or(FEW, |text| text.to_str().unwrap().parse().unwrap());
+    let limits = server::Limits {
+        rate: 100_000,
+        burst: 100_000,
+        ..server::Limits::default()
+    };
+    let world = World::with(limits, |_| {}).await;
+    let calls = operations::calls(&world).await;
+    let given = json!({
+        "url": format!("http://{}", world.address),
+        "token": world.admin,
+        "count": count,
+        "calls": calls,
+    });
+    let found = tokio::task::spawn_blocking(move || run(&python, &given))
+        .await
+        .unwrap();
+    println!("{:#}", found["counts"]);
+    assert_eq!(found["failures"], json!([]), "{:#}", found["failures"]);
+    let counts = found["counts"].as_object().unwrap();
+    let wanted = world.document()["paths"].as_object().unwrap().values();
+    let wanted: usize = wanted.map(|item| item.as_object().unwrap().len()).sum();
+    assert_eq!(counts.len(), wanted, "an operation was left out");
+    for (operation, statuses) in counts {
+        let sent: u64 = statuses
+            .as_object()
+            .unwrap()
+            .values()
+            .filter_map(Value::as_u64)
+            .sum();
+        // An operation without parameters and body has only one example, which is sent.
+        assert!(sent > 0, "{operation}");
+    }
+}
