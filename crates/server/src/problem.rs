@@ -88,7 +88,7 @@ pub(crate) fn response(failure: &Failure) -> Response {
     response
 }
 
-/// A defect or a failing database is not the caller's fault, and its text is for the log.
+/// A defect or a failing database is not the caller's fault, and stands in the log.
 pub(crate) fn is_ours(failure: &Failure) -> bool {
     status(failure).is_server_error()
 }

@@ -9,7 +9,7 @@ use store::{RunRow, State};
 use crate::{dispatch::Call, reply, schemas::RunView};
 
 /// How long between two looks at a run that this process drives, at first.
-const FIRST: Duration = Duration::from_millis(10);
+const FIRST: Duration = Duration::from_millis(1);
 /// The same, at most.
 const LAST: Duration = Duration::from_millis(500);
 

@@ -380,3 +380,36 @@ async fn the_offline_checks_answer_what_the_command_line_prints() {
     let here = surfaces::check::mail("one.eml", mail.as_bytes());
     assert_eq!(report, serde_json::to_value(here).unwrap());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_database_cannot_be_written_nothing_is_started_and_reads_go_on() {
+    let world = World::with(
+        Limits {
+            time: Duration::from_hours(1),
+            ..Limits::default()
+        },
+        |_| {},
+    )
+    .await;
+    let path = world.folder.path().join("data").join("mailcordon.db");
+    let other = rusqlite::Connection::open(path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = world
+        .post("/api/v1/runs", block("a@w.example"))
+        .send()
+        .await;
+    assert_eq!(refused.status, 503, "{refused:?}");
+    refused.problem(503, "recording_failed");
+    world.get("/api/v1/ready").send().await.is(200);
+    let list = world.get("/api/v1/runs").send().await.is(200).json();
+    assert_eq!(list["items"], json!([]));
+    other.execute_batch("ROLLBACK").unwrap();
+    let done = world.run_with(block("a@w.example")).await;
+    assert_eq!(done["items"][0]["outcome"], "added");
+    let text = world.get("/metrics").send().await.is(200);
+    let text = String::from_utf8(text.body.to_vec()).unwrap();
+    let failures = text
+        .lines()
+        .find(|line| line.starts_with("mailcordon_store_write_failures"));
+    assert_ne!(failures.unwrap(), "mailcordon_store_write_failures_total 0");
+}

@@ -12,6 +12,7 @@ mod bad_input;
 mod document;
 mod events;
 mod faults;
+mod logs;
 mod operations;
 mod outside;
 mod results;

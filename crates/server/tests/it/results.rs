@@ -90,6 +90,14 @@ async fn a_change_gives_what_the_engine_gives() {
         all
     };
     assert_eq!(names(&there), names(&here));
+    // What describes a result in the document knows each of its members.
+    let described = &world.document()["components"]["schemas"]["ResultDoc"];
+    for name in names(&here) {
+        assert!(described["properties"].get(&name).is_some(), "{name}");
+    }
+    for name in described["required"].as_array().unwrap() {
+        assert!(here.get(name.as_str().unwrap()).is_some(), "{name}");
+    }
     let id = there["run_id"].as_str().unwrap();
     let raw = world
         .get(format!("/api/v1/runs/{id}/raw"))
