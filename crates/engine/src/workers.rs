@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use commands::{Item, Tenant};
+use commands::{Item, Tenant, ports::Learned};
 use jiff::Timestamp;
 use kernel::{Effect, Failure, ids::RunId};
 use tokio::{
@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     Cancel, Driven, Engine, LedgerError, NewRun, Observer, Origin, Progress, RunRequest, Stop,
     Submitted,
-    ledger::{Claimed, IdempotencyKey, Room},
+    ledger::{Budget, Claimed, IdempotencyKey, Room},
 };
 
 /// How often a worker looks for work that nobody told it about, at most.
@@ -87,6 +87,8 @@ pub struct Workers {
     limits: Limits,
     running: Mutex<HashMap<RunId, Running>>,
     claimed: Mutex<Vec<(Claimed, Duration)>>,
+    /// What the ledger keeps of each tenant, as far as this process has looked.
+    budgets: Mutex<HashMap<String, Budget>>,
     wake: Notify,
     stopping: Cancel,
 }
@@ -100,6 +102,7 @@ impl Workers {
             limits,
             running: Mutex::default(),
             claimed: Mutex::default(),
+            budgets: Mutex::default(),
             wake: Notify::new(),
             stopping: Cancel::default(),
         }
@@ -279,6 +282,7 @@ impl Workers {
         let run = claimed.held.run;
         let driven = match self.tenants.tenant(&claimed.request.connection) {
             Ok(tenant) => {
+                self.remember(&claimed.request.connection, &tenant).await;
                 let watcher = Watcher(changed);
                 let drive = self.engine.drive(
                     &claimed,
@@ -288,10 +292,12 @@ impl Workers {
                     &cancel,
                     self.engine.lease,
                 );
-                tokio::select! {
+                let driven = tokio::select! {
                     driven = Box::pin(drive) => Some(driven),
                     () = self.stopping.cancelled() => None,
-                }
+                };
+                self.learn(&claimed.request.connection, &tenant).await;
+                driven
             }
             Err(failure) => Some(self.engine.refuse(&claimed, asked, &failure).await),
         };
@@ -304,6 +310,47 @@ impl Workers {
         }
         locked(&self.running).remove(&run);
         self.wake.notify_one();
+    }
+
+    /// The first run of a connection in this process begins with what was learned before.
+    async fn remember(&self, connection: &str, tenant: &Tenant) {
+        if locked(&self.budgets).contains_key(connection) {
+            return;
+        }
+        match self.engine.ledger.budget(connection).await {
+            Ok(budget) => {
+                let now = self.engine.clock.now();
+                let until = budget.retry_after.unwrap_or(now);
+                tenant.cmdlets.remember(Learned {
+                    concurrency: budget.concurrency.map(|limit| limit as usize),
+                    wait: Duration::try_from(until.duration_since(now)).unwrap_or_default(),
+                });
+                locked(&self.budgets).insert(connection.to_owned(), budget);
+            }
+            Err(error) => tracing::warn!(%error, "what was learned of a tenant is not known"),
+        }
+    }
+
+    /// Keeps what was learned of a tenant, when it is something new.
+    async fn learn(&self, connection: &str, tenant: &Tenant) {
+        let learned = tenant.cmdlets.learned();
+        let until = (!learned.wait.is_zero())
+            .then(|| self.engine.clock.now().checked_add(learned.wait).ok())
+            .flatten();
+        let budget = Budget {
+            concurrency: learned.concurrency.and_then(|limit| limit.try_into().ok()),
+            retry_after: until,
+        };
+        let kept = locked(&self.budgets).get(connection).copied();
+        if kept.unwrap_or_default() == budget {
+            return;
+        }
+        match self.engine.ledger.keep_budget(connection, budget).await {
+            Ok(()) => {
+                locked(&self.budgets).insert(connection.to_owned(), budget);
+            }
+            Err(error) => tracing::warn!(%error, "what was learned of a tenant is not kept"),
+        }
     }
 
     /// The process ends: what was sent and not settled is looked at by whoever goes on.

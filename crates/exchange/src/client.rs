@@ -16,7 +16,7 @@ use crate::{
     Call, CallError, Caller, Pages, Reply, Service, Wire,
     decode::{self, Affinity, Envelope},
     request,
-    throttle::Limiter,
+    throttle::{Learned, Limiter},
     trip::{Answer, Ask, Fault, Trip},
 };
 
@@ -134,6 +134,16 @@ impl Exchange {
     /// How many calls at once the client has learned that the tenant takes.
     pub fn concurrency(&self, service: Service) -> usize {
         self.limiter(service).limit()
+    }
+
+    /// What was learned of the limits of a service.
+    pub fn learned(&self, service: Service) -> Learned {
+        self.limiter(service).learned()
+    }
+
+    /// Takes in what an earlier process learned of them.
+    pub fn remember(&self, service: Service, learned: Learned) {
+        self.limiter(service).remember(learned);
     }
 
     /// The tenant as Compliance wants it: the initial domain. Given by the connection, or the

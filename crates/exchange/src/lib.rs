@@ -35,4 +35,5 @@ pub use paging::Pages;
 pub use reply::{Page, Reply, Warning};
 pub use rights::AccessRights;
 pub use row::Row;
+pub use throttle::Learned;
 pub use wire::{Bearer, Caller, Wire};

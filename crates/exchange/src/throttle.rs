@@ -24,6 +24,15 @@ const MOST: usize = 64;
 const PROBE_FIRST: u32 = 256;
 const PROBE_LAST: u32 = 8192;
 
+/// What was learned of a tenant's limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// How many calls at once it takes, once a refusal has shown it.
+    pub concurrency: Option<usize>,
+    /// How long it is to be left alone from now on.
+    pub wait: Duration,
+}
+
 /// The limiter of one service of one tenant. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Limiter {
@@ -94,6 +103,27 @@ impl Limiter {
     /// The present limit.
     pub fn limit(&self) -> usize {
         self.inner.state().limit
+    }
+
+    /// What a refusal has taught, for whoever comes after this process.
+    pub fn learned(&self) -> Learned {
+        let state = self.inner.state();
+        Learned {
+            concurrency: state.learned.then_some(state.limit),
+            wait: state
+                .paused_until
+                .saturating_sub(self.inner.clock.elapsed()),
+        }
+    }
+
+    /// Takes in what was learned before.
+    pub fn remember(&self, learned: Learned) {
+        if let Some(limit) = learned.concurrency {
+            let mut state = self.inner.state();
+            state.limit = limit.clamp(1, MOST);
+            state.learned = true;
+        }
+        self.pause(learned.wait);
     }
 
     /// Waits for a place. `again` puts a refused call before those that have not been sent.
@@ -339,6 +369,24 @@ mod tests {
         run(&limiter, &service, 5000).await;
         let tried = service.refusals.load(SeqCst) - before;
         assert!((1..=8).contains(&tried), "{tried}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_learned_carries_over_to_the_next_process() {
+        let (first, service) = (limiter(), Service::new(8, 0));
+        assert_eq!(first.learned(), Learned::default());
+        run(&first, &service, 200).await;
+        first.pause(Duration::from_secs(30));
+        let learned = first.learned();
+        assert!(matches!(learned.concurrency, Some(8 | 9)), "{learned:?}");
+        assert_eq!(learned.wait, Duration::from_secs(30));
+
+        let second = limiter();
+        second.remember(learned);
+        let refused = service.refusals.load(SeqCst);
+        let took = run(&second, &service, 16).await;
+        assert!(took >= Duration::from_secs(30), "{took:?}");
+        assert!(service.refusals.load(SeqCst) <= refused + 1);
     }
 
     #[tokio::test(start_paused = true)]

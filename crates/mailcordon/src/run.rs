@@ -10,7 +10,7 @@ use kernel::{Failure, failure::code, ids::RunId};
 use serde_json::{Map, Value, json};
 use surfaces::flags::{self, Form};
 
-use store::Access;
+use store::{Access, Store};
 
 use crate::{
     confirm,
@@ -110,9 +110,9 @@ impl<'a> Record<'a> {
         }
     }
 
-    async fn open(&self, machine: &Machine) -> Result<Arc<dyn Ledger>, Failure> {
+    async fn open(&self, machine: &Machine) -> Result<Option<Arc<Store>>, Failure> {
         if !self.wanted {
-            return Ok(Arc::new(MemoryLedger::default()));
+            return Ok(None);
         }
         let path = data::database(self.matches, &machine.environment, Whose::Local)?;
         let store = data::open(&path, Access::Share, machine).await;
@@ -120,7 +120,7 @@ impl<'a> Record<'a> {
             Some(_) => failure,
             None => failure.hint("`--no-record` runs it without a record, and without undo"),
         })?;
-        Ok(Arc::new(store))
+        Ok(Some(Arc::new(store)))
     }
 }
 
@@ -150,8 +150,8 @@ pub fn execute(
             return read(&machine, &request, &tenant, &cancel, how).await;
         }
         // What cannot be recorded is not sent.
-        let ledger = how.record.open(&machine).await?;
-        let engine = machine.engine(ledger);
+        let store = how.record.open(&machine).await?;
+        let engine = machine.engine(ledger(store.as_ref()));
         signals::watch(&cancel);
         let (yes, format) = (how.yes, how.format);
         if definition.meta.effect == kernel::Effect::Destructive && !request.dry_run {
@@ -171,8 +171,26 @@ pub fn execute(
             }
         };
         shown.end(&result);
+        if let Some(store) = &store {
+            checkpoint(store).await;
+        }
         Ok(result.exit_status())
     })
+}
+
+/// Where a run is recorded: the store, or nowhere.
+fn ledger(store: Option<&Arc<Store>>) -> Arc<dyn Ledger> {
+    match store {
+        Some(store) => Arc::clone(store) as _,
+        None => Arc::new(MemoryLedger::default()),
+    }
+}
+
+/// Writes the heads of the audit chains outside the database.
+pub async fn checkpoint(store: &Store) {
+    if let Err(error) = store.checkpoint().await {
+        terminal::warning(&format!("no audit checkpoint could be written: {error}"));
+    }
 }
 
 /// A read is recorded once its rows are out, so that the record costs nobody a wait.
@@ -191,7 +209,10 @@ async fn read(
     shown.end(&result);
     if how.record.wanted {
         let noted = match how.record.open(machine).await {
-            Ok(ledger) => machine.engine(ledger).note(&new, &result).await,
+            Ok(store) => {
+                let engine = machine.engine(ledger(store.as_ref()));
+                engine.note(&new, &result).await
+            }
             Err(failure) => Err(failure),
         };
         if let Err(failure) = noted {

@@ -14,7 +14,7 @@ use crate::{
     arguments,
     data::{self, Whose},
     output::{self, Format, human, table},
-    run::Shown,
+    run::{self, Shown},
     setup::{self, Machine},
     signals, terminal,
 };
@@ -254,6 +254,7 @@ impl Local<'_> {
             .run(&request, &tenant, shown.observer(), &cancel)
             .await?;
         shown.end(&result);
+        run::checkpoint(&self.store).await;
         Ok(result.exit_status())
     }
 
@@ -303,6 +304,7 @@ impl Local<'_> {
             .resume(claimed, asked, &tenant, shown.observer(), &cancel)
             .await?;
         shown.end(&result);
+        run::checkpoint(&self.store).await;
         Ok(result.exit_status())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use exchange::{Call, CallError, Exchange, Page, Pages, Reply, Service};
+use exchange::{Call, CallError, Exchange, Learned, Page, Pages, Reply, Service};
 
 /// Calls cmdlets of one tenant.
 #[async_trait]
@@ -16,6 +16,12 @@ pub trait Cmdlets: Send + Sync {
     async fn granted(&self, service: Service) -> Result<BTreeSet<String>, CallError>;
     /// Whether any answer so far came from a simulated tenant.
     fn is_simulated(&self) -> bool;
+    /// What was learned of the tenant's limits.
+    fn learned(&self) -> Learned {
+        Learned::default()
+    }
+    /// Takes in what an earlier process learned of them.
+    fn remember(&self, _learned: Learned) {}
 }
 
 /// The pages of one call.
@@ -41,6 +47,14 @@ impl Cmdlets for Exchange {
 
     fn is_simulated(&self) -> bool {
         Exchange::is_simulated(self)
+    }
+
+    fn learned(&self) -> Learned {
+        Exchange::learned(self, Service::Exchange)
+    }
+
+    fn remember(&self, learned: Learned) {
+        Exchange::remember(self, Service::Exchange, learned);
     }
 }
 

@@ -14,5 +14,6 @@ pub use content_search::{
     Action, ActionKind, ContentSearch, DeleteType, Locations, MailboxHits, NewSearch, Said, Search,
     SearchState,
 };
+pub use exchange::Learned;
 pub use seen::Seen;
 pub use tenant::Tenant;

@@ -4,6 +4,7 @@
     reason = "other processes are waited for by the clock on the wall, and counts come from outside"
 )]
 
+mod first_page;
 mod judge;
 mod kills;
 mod leases;
