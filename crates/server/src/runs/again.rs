@@ -6,6 +6,7 @@ use kernel::{ErrorKind, Failure, failure::code};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
+use store::RunRow;
 
 use super::{Order, named, order, over, readable};
 use crate::{body, dispatch::Call};
@@ -37,11 +38,31 @@ pub(crate) async fn undo(call: Call) -> Result<Response, Failure> {
     let row = named(&call).await?;
     let body: UndoBody = body::json_or_default(&call.body)?;
     let engine = call.app.workers.engine();
+    let request = match engine.undo_request(row.id, body.dry_run).await {
+        // The same request again, with the same key, gives the same run: the store knows which.
+        Err(failure)
+            if failure.code == code::ALREADY_UNDONE
+                && call.headers.contains_key("idempotency-key") =>
+        {
+            again(&row, body.dry_run)?
+        }
+        request => request?,
+    };
     let request = RunRequest {
         plan_hash: body.plan_hash,
-        ..engine.undo_request(row.id, body.dry_run).await?
+        ..request
     };
     send(&call, request).await
+}
+
+/// The request for an undo as it was made the first time.
+fn again(row: &RunRow, dry_run: bool) -> Result<RunRequest, Failure> {
+    let past = readable(row)?;
+    Ok(RunRequest {
+        dry_run,
+        undo_of: Some(row.id),
+        ..RunRequest::new(past.command, past.input, past.connection)
+    })
 }
 
 /// `POST /api/v1/runs/{run}/retry`.

@@ -161,6 +161,10 @@ async fn a_dry_run_allows_just_the_run_that_it_showed() {
     assert_eq!(undone["items"][0]["outcome"], "removed");
     assert_eq!(undone["undo_of"], id);
     undo(false).await.problem(409, "already_undone");
+    // A key does not undo it a second time either.
+    let path = format!("/api/v1/runs/{id}/undo?wait=60");
+    let keyed = world.ask("POST", path).header("idempotency-key", "k");
+    keyed.send().await.problem(409, "already_undone");
     let dry = dry["run_id"].as_str().unwrap();
     let path = format!("/api/v1/runs/{dry}/undo");
     world
@@ -251,4 +255,24 @@ async fn a_time_boxed_run_takes_itself_back() {
     let over = world.over(undo["id"].as_str().unwrap()).await;
     assert_eq!(over["return_data"], "Successful");
     assert_eq!(over["counts"]["removed"], 1);
+}
+
+#[tokio::test]
+async fn an_undo_that_is_asked_for_again_with_its_key_is_the_same_run() {
+    let world = World::new().await;
+    let run = world
+        .run("block-senders", json!({ "senders": ["a@w.example"] }))
+        .await;
+    let path = format!(
+        "/api/v1/runs/{}/undo?wait=60",
+        run["run_id"].as_str().unwrap()
+    );
+    let send = || {
+        let ask = world.ask("POST", path.clone());
+        ask.header("idempotency-key", "undo-1").send()
+    };
+    let first = send().await.is(200).json();
+    let again = send().await.is(200);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.json()["run_id"], first["run_id"]);
 }

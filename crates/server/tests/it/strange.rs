@@ -64,7 +64,6 @@ async fn no_made_up_request_is_answered_in_a_way_that_is_not_documented() {
             .values()
             .filter_map(Value::as_u64)
             .sum();
-        // An operation without parameters and body has only one example, which is sent.
-        assert!(sent > 0, "{operation}");
+        assert!(sent >= count, "{operation}: {sent} of {count}");
     }
 }
