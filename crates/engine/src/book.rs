@@ -29,8 +29,6 @@ pub enum Stop {
     Unrecorded(String),
     /// Something stored is of a version that this program does not know.
     Parked(Box<Failure>),
-    /// The process is about to end; the lease was given back.
-    Released,
 }
 
 impl Stop {
@@ -49,11 +47,6 @@ impl Stop {
                     .hint("nothing more was sent; mend the cause, then look at the run")
             }
             Self::Parked(failure) => (**failure).clone(),
-            Self::Released => Failure::new(
-                ErrorKind::Cancelled,
-                code::RUN_INTERRUPTED,
-                "the program is stopping; the run goes on when it is started again",
-            ),
         }
     }
 }

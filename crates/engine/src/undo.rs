@@ -51,9 +51,10 @@ pub(crate) async fn request(
         return Err(Failure::new(
             ErrorKind::Conflict,
             code::ALREADY_UNDONE,
-            format!("run {run} was taken back by run {by}"),
+            format!("run {run} is taken back by run {by}"),
         )
         .status(409)
+        .hint("look at that run; where it still waits for its time, cancel it, then undo this one")
         .arg("run", by.to_string()));
     }
     Ok(back(&past.request, run, dry_run))

@@ -352,7 +352,7 @@ pub(crate) async fn undone_by(conn: &mut Conn, run: RunId) -> Result<Option<RunI
 }
 
 fn already_undone(run: RunId, by: RunId) -> LedgerError {
-    let text = format!("run {run} was taken back by run {by}");
+    let text = format!("run {run} is taken back by run {by}");
     refused(
         Failure::new(ErrorKind::Conflict, code::ALREADY_UNDONE, text)
             .status(409)
