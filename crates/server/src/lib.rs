@@ -1,6 +1,6 @@
 //! The service over HTTP: the REST API with its OpenAPI document, the vendor-shaped door, metrics.
 //!
-//! All operations stand in one table ([`table`]), from which both the router and the document are
+//! All operations stand in one table, from which both the router and the document are
 //! made, so that the two cannot differ.
 
 mod access;
