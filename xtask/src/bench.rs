@@ -3,9 +3,15 @@
 //! A measure is a module under `bench/` with one function, and a line in [`MEASURES`].
 
 mod changes;
+mod fair;
 mod mails;
+mod memory;
+mod pages;
 pub mod place;
 mod reads;
+mod restart;
+mod runs;
+mod service;
 mod start;
 
 use std::path::PathBuf;
@@ -24,6 +30,8 @@ pub struct Bench<'a> {
     pub workspace: &'a Workspace,
     /// The program under measurement: the release build, or the debug build for a smoke run.
     pub binary: PathBuf,
+    /// Cargo's profile of that build.
+    pub profile: &'static str,
     /// Whether only to prove that the measure works.
     pub smoke: bool,
 }
@@ -92,6 +100,36 @@ const MEASURES: &[Measure] = &[
         smoke: true,
         take: start::start,
     },
+    Measure {
+        id: "writes",
+        smoke: true,
+        take: runs::writes,
+    },
+    Measure {
+        id: "recorded-reads",
+        smoke: true,
+        take: runs::reads,
+    },
+    Measure {
+        id: "resident",
+        smoke: true,
+        take: memory::resident,
+    },
+    Measure {
+        id: "throttled",
+        smoke: true,
+        take: fair::throttled,
+    },
+    Measure {
+        id: "pages",
+        smoke: true,
+        take: pages::pages,
+    },
+    Measure {
+        id: "restart",
+        smoke: true,
+        take: restart::restart,
+    },
 ];
 
 /// Takes the measures; a full run writes the report. Fails when one misses what it must reach.
@@ -99,18 +137,20 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
     let known: Vec<_> = MEASURES.iter().map(|measure| measure.id).collect();
     options.check(&known)?;
     workspace.step("Debian packages", || tools::debian(workspace))?;
+    let profile = match (options.smoke, options.quick) {
+        (true, _) => "dev",
+        (false, true) => "quick",
+        (false, false) => "release",
+    };
     let mut binary = PathBuf::new();
     workspace.step("build", || {
-        binary = workspace.binary(match (options.smoke, options.quick) {
-            (true, _) => "dev",
-            (false, true) => "quick",
-            (false, false) => "release",
-        })?;
+        binary = workspace.binary(profile)?;
         Ok(())
     })?;
     let bench = Bench {
         workspace,
         binary,
+        profile,
         smoke: options.smoke,
     };
     let mut report = Report::default();

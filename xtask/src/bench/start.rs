@@ -16,8 +16,9 @@ use crate::{
 };
 
 const MIB: u64 = 1 << 20;
-/// Largest release binary.
-const SIZE_LIMIT: u64 = 15 * MIB;
+/// Largest release binary. The command line and the simulated tenant alone stayed below 15 MB; the
+/// service brings SQLite, a client of PostgreSQL, an HTTP server and the documents that it serves.
+const SIZE_LIMIT: u64 = 27 * MIB;
 /// Most memory that the program takes for nothing, in KiB.
 const PEAK_LIMIT: u64 = 20 * 1024;
 /// Longest start of the program.
@@ -28,7 +29,7 @@ pub fn size(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     let bytes = file_size(&bench.binary)?;
     let tenths = bytes * 10 / MIB;
     Ok(vec![Row {
-        measure: "release binary".to_owned(),
+        measure: "release binary, with the service".to_owned(),
         found: format!("{}.{} MB", tenths / 10, tenths % 10),
         must: format!("≤ {} MB", SIZE_LIMIT / MIB),
         met: bytes <= SIZE_LIMIT,
