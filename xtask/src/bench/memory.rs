@@ -21,8 +21,13 @@ const SENDERS: usize = 5;
 
 /// Resident memory of `serve`.
 pub fn resident(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
-    let tenants = if bench.smoke { 10 } else { 100 };
-    let place = Place::start(bench, &["--delay-ms", "1000"])?;
+    // A run takes three calls or so, and all tenants must be at work before the first is done.
+    let (tenants, delay) = if bench.smoke {
+        (10, "1000")
+    } else {
+        (100, "4000")
+    };
+    let place = Place::start(bench, &["--delay-ms", delay])?;
     let idle = {
         let stand = Stand::new(bench, &place, None)?;
         let service = stand.serve()?;
