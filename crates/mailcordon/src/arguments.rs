@@ -2,9 +2,11 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 use commands::Definition;
+use kernel::Effect;
+use serde_json::Value;
 use surfaces::flags::{self, Flag, Form};
 
-use crate::{audit, demo, output, runs, serve, simulate, terminal, tokens};
+use crate::{audit, demo, output, remote, runs, serve, simulate, terminal, tokens};
 
 /// The whole grammar.
 pub fn command() -> Command {
@@ -16,6 +18,7 @@ pub fn command() -> Command {
         .max_term_width(100)
         .arg(global("config", "PATH", "The configuration file, taken whole"))
         .arg(global("log", "FILTER", "What to log to standard error: error, warn, info, debug, trace"))
+        .args(remote::flags())
         .subcommand(run())
         .subcommand(Command::new("commands").about("Lists the commands").arg(output_format()))
         .subcommand(check())
@@ -39,7 +42,8 @@ pub fn command() -> Command {
         )
 }
 
-fn global(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+/// A flag that every verb takes.
+pub fn global(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .value_name(value)
@@ -248,35 +252,34 @@ fn connection() -> Command {
 
 /// `mailcordon commands`.
 pub fn list_commands(matches: &ArgMatches) -> u8 {
-    let all = commands::catalog::all();
-    match output::Format::of(matches) {
+    let all: Vec<Value> = commands::catalog::all()
+        .iter()
+        .map(surfaces::catalogue::entry)
+        .collect();
+    print_commands(&all, output::Format::of(matches));
+    0
+}
+
+/// Prints commands as the catalogue has them.
+pub fn print_commands(all: &[Value], format: output::Format) {
+    match format {
         output::Format::Table => {
-            let rows = all.iter().map(|definition| {
-                let meta = &definition.meta;
+            let mut table = commands::Table::new("", &["Id", "Title", "Effect", "Least role"]);
+            table.rows.extend(all.iter().map(|command| {
+                let effect = command.get("effect").cloned().unwrap_or_default();
+                let effect = serde_json::from_value::<Effect>(effect);
                 vec![
-                    meta.id.to_owned(),
-                    meta.title.to_owned(),
-                    meta.effect.words().to_owned(),
-                    meta.role.title().to_owned(),
+                    output::text(command, "id"),
+                    output::text(command, "title"),
+                    effect.map_or_else(|_| String::new(), |effect| effect.words().to_owned()),
+                    output::text(command, "role"),
                 ]
-            });
-            let table = commands::Table {
-                title: String::new(),
-                columns: ["Id", "Title", "Effect", "Least role"]
-                    .map(str::to_owned)
-                    .to_vec(),
-                rows: rows.collect(),
-            };
+            }));
             terminal::data(&output::table::render(&table));
         }
-        output::Format::Json => output::json(&surfaces::catalogue::all(&all)),
-        output::Format::Ndjson => {
-            for definition in &all {
-                output::json_line(&surfaces::catalogue::entry(definition));
-            }
-        }
+        output::Format::Json => output::json(&all),
+        output::Format::Ndjson => all.iter().for_each(output::json_line),
     }
-    0
 }
 
 /// `mailcordon completions`.

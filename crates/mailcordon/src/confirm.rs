@@ -23,12 +23,7 @@ pub async fn confirm(
     if yes {
         return Ok(None);
     }
-    if !terminal::can_ask() {
-        return Err(
-            refused("this deletes mail and there is no terminal to ask on")
-                .hint("look at it with --dry-run, then give --yes"),
-        );
-    }
+    can_ask()?;
     let look = RunRequest {
         dry_run: true,
         ..request.clone()
@@ -40,17 +35,31 @@ pub async fn confirm(
         // Nothing would be deleted, and nothing will be: the run itself says why.
         return Ok(Some(shown));
     }
-    terminal::note("About to delete:");
-    for facts in &shown {
-        for line in lines(facts) {
-            terminal::note(&line);
-        }
-    }
-    if asked(cancel).await {
+    if asked_about(&shown, cancel).await {
         Ok(Some(shown))
     } else {
         Err(refused("not confirmed, nothing was deleted"))
     }
+}
+
+/// Refuses where nobody can be asked.
+pub fn can_ask() -> Result<(), Failure> {
+    if terminal::can_ask() {
+        return Ok(());
+    }
+    Err(
+        refused("this deletes mail and there is no terminal to ask on")
+            .hint("look at it with --dry-run, then give --yes"),
+    )
+}
+
+/// Shows what would be deleted, the facts of each step, and asks.
+pub async fn asked_about(shown: &[Map<String, Value>], cancel: &Cancel) -> bool {
+    terminal::note("About to delete:");
+    for line in shown.iter().flat_map(lines) {
+        terminal::note(&line);
+    }
+    asked(cancel).await
 }
 
 /// Asks on a thread of its own: the one that runs everything must stay free to hear Ctrl-C.
@@ -91,7 +100,8 @@ fn show(value: &Value) -> String {
     }
 }
 
-fn refused(message: &str) -> Failure {
+/// It was not said that this is meant.
+pub fn refused(message: &str) -> Failure {
     Failure::new(ErrorKind::Cancelled, code::NOT_CONFIRMED, message)
 }
 

@@ -27,7 +27,6 @@ fn list(matches: &ArgMatches) -> Result<u8, Failure> {
     let is_default = |name: &str| config.default_connection.as_deref() == Some(name);
     let connections = config.connections.values();
     let objects: Vec<Value> = connections
-        .clone()
         .map(|connection| {
             json!({
                 "name": connection.name,
@@ -41,35 +40,43 @@ fn list(matches: &ArgMatches) -> Result<u8, Failure> {
             })
         })
         .collect();
-    match Format::of(matches) {
+    print(&objects, Format::of(matches));
+    Ok(0)
+}
+
+/// Prints connections.
+pub fn print(objects: &[Value], format: Format) {
+    match format {
         Format::Json => output::json(&objects),
         Format::Ndjson => objects.iter().for_each(output::json_line),
         Format::Table if objects.is_empty() => terminal::note(
             "no connection is configured; `mailcordon sandbox --config-out DIR` makes one to try",
         ),
         Format::Table => {
-            let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
             let mut table = Table::new(
                 "",
                 &[
                     "Name", "Tenant", "Cloud", "Sign-in", "Default", "Enabled", "Tags",
                 ],
             );
-            table.rows.extend(connections.map(|connection| {
+            table.rows.extend(objects.iter().map(|connection| {
+                let yes = |name: &str| {
+                    let yes = connection.get(name).and_then(Value::as_bool);
+                    if yes == Some(true) { "yes" } else { "no" }.to_owned()
+                };
                 vec![
-                    connection.name.clone(),
-                    connection.tenant.clone(),
-                    connection.cloud.to_string(),
-                    connection.sign_in.auth.kind().as_str().to_owned(),
-                    yes(is_default(&connection.name)),
-                    yes(connection.enabled),
-                    connection.tags.join(", "),
+                    output::text(connection, "name"),
+                    output::text(connection, "tenant"),
+                    output::text(connection, "cloud"),
+                    output::text(connection, "sign_in"),
+                    yes("default"),
+                    yes("enabled"),
+                    output::texts(connection, "tags"),
                 ]
             }));
             terminal::data(&table::render(&table));
         }
     }
-    Ok(0)
 }
 
 fn test(matches: &ArgMatches) -> Result<u8, Failure> {

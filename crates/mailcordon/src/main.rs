@@ -12,6 +12,7 @@ mod demo;
 mod files;
 mod hold;
 mod output;
+mod remote;
 mod run;
 mod runs;
 mod serve;
@@ -68,6 +69,9 @@ fn ended(code: u8) -> ExitCode {
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<u8, Failure> {
+    if let Some(ended) = remote::dispatch(matches)? {
+        return Ok(ended);
+    }
     match matches.subcommand() {
         Some(("run", matches)) => run::run(matches),
         Some(("commands", matches)) => Ok(arguments::list_commands(matches)),

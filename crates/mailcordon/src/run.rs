@@ -21,8 +21,38 @@ use crate::{
     signals, terminal,
 };
 
+/// What `mailcordon run` was asked for.
+pub struct Asked {
+    /// The command.
+    pub definition: Definition,
+    /// The request, still without its connection.
+    pub request: RunRequest,
+    /// The connection that was named.
+    pub connection: Option<String>,
+    /// How the result is written.
+    pub format: Format,
+    /// Nobody is asked.
+    pub yes: bool,
+}
+
 /// Runs one command. An error means that no run was started.
 pub fn run(matches: &ArgMatches) -> Result<u8, Failure> {
+    let asked = asked(matches)?;
+    let (_, matches) = matches
+        .subcommand()
+        .ok_or_else(|| Failure::internal("`run` without a command"))?;
+    let how = How {
+        config: text(matches, "config"),
+        connection: asked.connection.as_deref(),
+        format: asked.format,
+        yes: asked.yes,
+        record: Record::of(matches),
+    };
+    execute(&asked.definition, asked.request, &how)
+}
+
+/// Reads what is asked for.
+pub fn asked(matches: &ArgMatches) -> Result<Asked, Failure> {
     let (id, matches) = matches
         .subcommand()
         .ok_or_else(|| Failure::internal("`run` without a command"))?;
@@ -50,14 +80,13 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Failure> {
         undo_after: text(matches, "undo-after").map(seconds).transpose()?,
         ..RunRequest::new(id, input, "")
     };
-    let how = How {
-        config: text(matches, "config"),
-        connection: text(matches, "connection"),
+    Ok(Asked {
+        request,
+        connection: text(matches, "connection").map(str::to_owned),
         format,
         yes: flag("yes").unwrap_or(false),
-        record: Record::of(matches),
-    };
-    execute(&definition, request, &how)
+        definition,
+    })
 }
 
 fn text<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a str> {
@@ -225,7 +254,7 @@ async fn read(
 /// Where a run shows itself while it is under way, and its result.
 pub struct Shown {
     format: Format,
-    stream: Option<Stream>,
+    stream: Option<Arc<Stream>>,
     bar: Bar,
 }
 
@@ -234,7 +263,7 @@ impl Shown {
     pub fn new(format: Format) -> Self {
         Self {
             format,
-            stream: (format == Format::Ndjson).then(Stream::new),
+            stream: (format == Format::Ndjson).then(|| Arc::new(Stream::new())),
             bar: Bar::new(format),
         }
     }
@@ -242,9 +271,14 @@ impl Shown {
     /// Who watches the run.
     pub fn observer(&self) -> &dyn Observer {
         match &self.stream {
-            Some(stream) => stream,
+            Some(stream) => stream.as_ref(),
             None => &self.bar,
         }
+    }
+
+    /// Where single lines go, if the format has them.
+    pub fn stream(&self) -> Option<Arc<Stream>> {
+        self.stream.clone()
     }
 
     /// Shows the result.

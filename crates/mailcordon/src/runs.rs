@@ -4,9 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
-use commands::Table;
+use commands::{Outcome, Table};
 use engine::{Cancel, RunRequest, RunResult, ledger::Claimed};
-use kernel::{ErrorKind, Failure, failure::code, ids::RunId};
+use kernel::{Code, ErrorKind, Failure, failure::code, ids::RunId};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Access, Filter, RunRow, State, Store};
 
@@ -150,21 +151,11 @@ impl Local<'_> {
         let cursor = self.text("cursor");
         let page = self.store.runs(&filter, cursor.as_deref(), limit).await;
         let page = page.map_err(store::failure)?;
-        match Format::of(self.matches) {
-            Format::Json => output::json(&page),
-            Format::Ndjson => {
-                for run in &page.items {
-                    output::json_line(run);
-                }
-            }
-            Format::Table => {
-                terminal::data(&table::render(&listed(&page.items)));
-                if let Some(next) = &page.next {
-                    terminal::note(&format!("more with `--cursor {next}`"));
-                }
-            }
-        }
-        Ok(0)
+        let listing = Listing {
+            items: page.items.iter().map(server::run_view).collect(),
+            next: page.next,
+        };
+        print_list(self.matches, &listing)
     }
 
     async fn row(&self) -> Result<RunRow, Failure> {
@@ -175,7 +166,7 @@ impl Local<'_> {
         let run = self.row().await?;
         let result = self.store.result(run.id, true).await;
         let result = result.map_err(store::failure)?;
-        show(self.matches, &run, result)
+        print_one(self.matches, &server::run_detail(&run), result)
     }
 
     async fn watch(&self) -> Result<u8, Failure> {
@@ -186,15 +177,12 @@ impl Local<'_> {
             let items = self.store.items(run, seen, 1000, false).await;
             for item in items.map_err(store::failure)? {
                 seen = item.seq;
-                terminal::note(&format!(
-                    "{}: {}",
-                    item.item.outcome.as_str(),
-                    item.item.input
-                ));
+                note_item(item.item.outcome, &item.item.input);
             }
             if row.state == State::Finished {
                 let result = self.store.result(run, true).await;
-                return show(self.matches, &row, result.map_err(store::failure)?);
+                let result = result.map_err(store::failure)?;
+                return print_one(self.matches, &server::run_detail(&row), result);
             }
             self.machine.clock.sleep(Duration::from_millis(300)).await;
         }
@@ -203,11 +191,8 @@ impl Local<'_> {
     async fn cancel(&self) -> Result<u8, Failure> {
         let run = self.run()?;
         let cancelled = self.store.cancel(run, &self.machine.user()).await;
-        let said = match cancelled.map_err(store::failure)? {
-            store::Cancelled::Ended => "ended before it began",
-            store::Cancelled::Asked => "was asked to stop",
-        };
-        terminal::note(&format!("run {run} {said}"));
+        let ended = matches!(cancelled.map_err(store::failure)?, store::Cancelled::Ended);
+        note_cancelled(run, ended);
         Ok(0)
     }
 
@@ -331,15 +316,47 @@ fn state_of(text: &str) -> Option<State> {
     serde_json::from_value(Value::String(text.to_owned())).ok()
 }
 
-fn word(state: State) -> String {
-    match serde_json::to_value(state) {
-        Ok(Value::String(text)) => text,
-        _ => String::new(),
+/// A page of runs, each as the API shows it.
+#[derive(Serialize, Deserialize)]
+pub struct Listing {
+    /// The runs.
+    pub items: Vec<Value>,
+    /// The cursor of the next page.
+    pub next: Option<String>,
+}
+
+/// Says what became of an item.
+pub fn note_item(outcome: Outcome, input: &str) {
+    terminal::note(&format!("{}: {input}", outcome.as_str()));
+}
+
+/// Says what came of asking a run to stop.
+pub fn note_cancelled(run: RunId, ended: bool) {
+    let said = if ended {
+        "ended before it began"
+    } else {
+        "was asked to stop"
+    };
+    terminal::note(&format!("run {run} {said}"));
+}
+
+/// Prints a page of runs.
+pub fn print_list(matches: &ArgMatches, listing: &Listing) -> Result<u8, Failure> {
+    match Format::of(matches) {
+        Format::Json => output::json(listing),
+        Format::Ndjson => listing.items.iter().for_each(output::json_line),
+        Format::Table => {
+            terminal::data(&table::render(&listed(&listing.items)));
+            if let Some(next) = &listing.next {
+                terminal::note(&format!("more with `--cursor {next}`"));
+            }
+        }
     }
+    Ok(0)
 }
 
 /// The table of a list of runs.
-fn listed(runs: &[RunRow]) -> Table {
+fn listed(runs: &[Value]) -> Table {
     let mut table = Table::new(
         "",
         &[
@@ -352,55 +369,91 @@ fn listed(runs: &[RunRow]) -> Table {
             "By",
         ],
     );
-    table.rows = runs
-        .iter()
-        .map(|run| {
-            let kind = match &run.request {
-                Some(request) if request.dry_run => " (dry run)",
-                Some(request) if request.undo_of.is_some() => " (undo)",
-                _ => "",
-            };
-            let state = run.return_data.clone().unwrap_or_else(|| word(run.state));
-            let counts: Vec<String> = run
-                .counts
-                .iter()
-                .map(|(outcome, count)| format!("{count} {}", outcome.replace('_', " ")))
-                .collect();
-            vec![
-                run.id.to_string(),
-                run.created.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-                format!("{}{kind}", run.command),
-                run.connection.clone(),
-                state,
-                counts.join(", "),
-                run.origin.actor.clone(),
-            ]
-        })
-        .collect();
+    table.rows = runs.iter().map(line).collect();
     table
 }
 
-/// Shows a run, and its result when it is over.
-fn show(matches: &ArgMatches, run: &RunRow, result: Option<Value>) -> Result<u8, Failure> {
-    match (Format::of(matches), result) {
-        (Format::Table, Some(result)) => {
-            terminal::data(&table::render(&listed(std::slice::from_ref(run))));
-            let result: RunResult = serde_json::from_value(result)
-                .map_err(|error| Failure::internal(format!("a result cannot be read: {error}")))?;
-            human::print(&result);
-        }
-        (Format::Table, None) => {
-            terminal::data(&table::render(&listed(std::slice::from_ref(run))));
-            if let Some(waiting) = &run.waiting {
-                terminal::note(&format!("waits: {}", waiting.what));
-            }
-            if let Some(parked) = &run.parked {
-                terminal::failure(parked);
-            }
-        }
-        (Format::Json | Format::Ndjson, result) => {
-            output::json(&serde_json::json!({ "run": run, "result": result }));
-        }
+fn line(run: &Value) -> Vec<String> {
+    let text = |name: &str| output::text(run, name);
+    let kind = if run.get("dry_run").and_then(Value::as_bool) == Some(true) {
+        " (dry run)"
+    } else if run.get("undo_of").is_some_and(Value::is_string) {
+        " (undo)"
+    } else {
+        ""
+    };
+    let over = text("return_data");
+    let state = if over.is_empty() { text("state") } else { over };
+    let counts = run.get("counts").and_then(Value::as_object);
+    let counts: Vec<String> = counts
+        .into_iter()
+        .flatten()
+        .map(|(outcome, count)| format!("{count} {}", outcome.replace('_', " ")))
+        .collect();
+    let recorded = text("created").parse::<jiff::Timestamp>();
+    vec![
+        text("id"),
+        recorded.map_or_else(
+            |_| String::new(),
+            |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        ),
+        format!("{}{kind}", text("command")),
+        text("connection"),
+        state,
+        counts.join(", "),
+        run.get("origin")
+            .map_or_else(String::new, |origin| output::text(origin, "actor")),
+    ]
+}
+
+/// A stored result, with its rows counted.
+pub fn read_result(result: Value) -> Result<RunResult, serde_json::Error> {
+    let mut result: RunResult = serde_json::from_value(result)?;
+    if engine::find(&result.command).is_ok_and(|definition| definition.reads) {
+        result.rows = result.result.rows.len();
+    }
+    Ok(result)
+}
+
+/// Prints a run, and its result when it is over.
+pub fn print_one(matches: &ArgMatches, run: &Value, result: Option<Value>) -> Result<u8, Failure> {
+    if Format::of(matches) != Format::Table {
+        output::json(&serde_json::json!({ "run": run, "result": result }));
+        return Ok(0);
+    }
+    terminal::data(&table::render(&listed(std::slice::from_ref(run))));
+    if let Some(result) = result {
+        let result = read_result(result)
+            .map_err(|error| Failure::internal(format!("a result cannot be read: {error}")))?;
+        human::print(&result);
+        return Ok(0);
+    }
+    if let Some(waiting) = run.get("waiting").filter(|waiting| waiting.is_object()) {
+        terminal::note(&format!("waits: {}", output::text(waiting, "what")));
+    }
+    if let Some(parked) = run.get("parked").cloned()
+        && let Ok(Some(parked)) = serde_json::from_value::<Option<Parked>>(parked)
+    {
+        terminal::failure(&parked.failure());
     }
     Ok(0)
+}
+
+/// Why a run is parked, as the API shows it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Parked {
+    kind: ErrorKind,
+    code: Code,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Parked {
+    /// The failure.
+    pub fn failure(&self) -> Failure {
+        Failure {
+            hint: self.hint.clone(),
+            ..Failure::new(self.kind, self.code.clone(), self.message.clone())
+        }
+    }
 }

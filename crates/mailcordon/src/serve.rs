@@ -294,6 +294,7 @@ impl Connections for Registry {
                 tenant: connection.tenant.clone(),
                 cloud: connection.cloud.to_string(),
                 sign_in: connection.sign_in.auth.kind().as_str().to_owned(),
+                default: self.config().default_connection.as_deref() == Some(&connection.name),
                 enabled: connection.enabled,
                 tags: connection.tags.clone(),
                 vips: connection.vips.clone(),

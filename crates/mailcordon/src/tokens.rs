@@ -5,10 +5,10 @@ use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use commands::Table;
-use jiff::{SignedDuration, Timestamp};
-use kernel::{Failure, failure::code};
-use serde_json::json;
-use store::{Access, Caps, NewToken, Scope, Store};
+use jiff::SignedDuration;
+use kernel::{Failure, Secret, failure::code};
+use serde_json::{Value, json};
+use store::{Access, Caps, NewToken, Scope, Store, TokenRow};
 
 use crate::{
     arguments,
@@ -119,50 +119,88 @@ pub fn token(matches: &ArgMatches) -> Result<u8, Failure> {
     })
 }
 
-async fn create(machine: &Machine, store: &Store, matches: &ArgMatches) -> Result<u8, Failure> {
-    let all = |name: &str| -> Vec<String> {
-        matches
-            .get_many::<String>(name)
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect()
-    };
-    let some = |name: &str| Some(all(name)).filter(|values| !values.is_empty());
-    let cap = |name: &str| matches.get_one::<u64>(name).copied();
-    let commands = some("command")
-        .map(|ids| {
-            ids.iter()
-                .map(|id| engine::find(id).map(|it| it.meta.id.to_owned()))
+/// A token that is wished for.
+pub struct Wish {
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Only these commands.
+    pub commands: Option<Vec<String>>,
+    /// Only these connections.
+    pub connections: Option<Vec<String>>,
+    /// How much it may change.
+    pub caps: Caps,
+    /// How many days it is good for.
+    pub days: u16,
+    /// A destructive run of it needs no plan hash.
+    pub waives_plan_hash: bool,
+}
+
+impl Wish {
+    /// As the flags say.
+    pub fn of(matches: &ArgMatches) -> Result<Self, Failure> {
+        let all = |name: &str| -> Vec<String> {
+            matches
+                .get_many::<String>(name)
+                .into_iter()
+                .flatten()
+                .cloned()
                 .collect()
+        };
+        let some = |name: &str| Some(all(name)).filter(|values| !values.is_empty());
+        let cap = |name: &str| matches.get_one::<u64>(name).copied();
+        let commands = some("command")
+            .map(|ids| {
+                ids.iter()
+                    .map(|id| engine::find(id).map(|it| it.meta.id.to_owned()))
+                    .collect()
+            })
+            .transpose()?;
+        Ok(Self {
+            name: matches
+                .get_one::<String>("name")
+                .cloned()
+                .unwrap_or_default(),
+            scopes: all("scope")
+                .iter()
+                .filter_map(|scope| scope_of(scope))
+                .collect(),
+            commands,
+            connections: some("connection"),
+            caps: Caps {
+                items_per_run: cap("items-a-run"),
+                items_per_hour: cap("items-an-hour"),
+                mailboxes_per_run: cap("mailboxes-a-run"),
+                mailboxes_per_hour: cap("mailboxes-an-hour"),
+            },
+            days: matches.get_one::<u16>("expires-in").copied().unwrap_or(90),
+            waives_plan_hash: matches.get_flag("waive-plan-hash"),
         })
-        .transpose()?;
-    let days = matches.get_one::<u16>("expires-in").copied().unwrap_or(90);
-    let expires = machine.clock.now() + SignedDuration::from_hours(24 * i64::from(days));
+    }
+}
+
+async fn create(machine: &Machine, store: &Store, matches: &ArgMatches) -> Result<u8, Failure> {
+    let wish = Wish::of(matches)?;
+    let expires = machine.clock.now() + SignedDuration::from_hours(24 * i64::from(wish.days));
     let new = NewToken {
-        name: matches
-            .get_one::<String>("name")
-            .cloned()
-            .unwrap_or_default(),
-        scopes: all("scope")
-            .iter()
-            .filter_map(|scope| scope_of(scope))
-            .collect(),
-        commands,
-        connections: some("connection"),
-        caps: Caps {
-            items_per_run: cap("items-a-run"),
-            items_per_hour: cap("items-an-hour"),
-            mailboxes_per_run: cap("mailboxes-a-run"),
-            mailboxes_per_hour: cap("mailboxes-an-hour"),
-        },
+        name: wish.name,
+        scopes: wish.scopes,
+        commands: wish.commands,
+        connections: wish.connections,
+        caps: wish.caps,
         expires,
-        waives_plan_hash: matches.get_flag("waive-plan-hash"),
+        waives_plan_hash: wish.waives_plan_hash,
     };
     let (row, secret) = store
         .create_token(new, &machine.user())
         .await
         .map_err(store::failure)?;
+    made(matches, &object(&row), &secret)
+}
+
+/// Hands over a token that was made.
+pub fn made(matches: &ArgMatches, row: &Value, secret: &Secret) -> Result<u8, Failure> {
     match matches.get_one::<String>("out") {
         Some(path) => {
             files::write_private(Path::new(path), secret.expose())?;
@@ -171,11 +209,18 @@ async fn create(machine: &Machine, store: &Store, matches: &ArgMatches) -> Resul
         None if Format::of(matches) == Format::Table => terminal::data(secret.expose()),
         None => output::json(&json!({ "token": secret.expose(), "about": row })),
     }
+    let text = |name: &str| output::text(row, name);
     terminal::note(&format!(
         "token `{}`, id {}, good until {}; it is not shown again",
-        row.name, row.id, row.expires
+        text("name"),
+        text("id"),
+        text("expires")
     ));
     Ok(0)
+}
+
+fn object(row: &TokenRow) -> Value {
+    serde_json::to_value(row).unwrap_or_default()
 }
 
 fn scope_of(text: &str) -> Option<Scope> {
@@ -184,7 +229,14 @@ fn scope_of(text: &str) -> Option<Scope> {
 
 async fn list(store: &Store, matches: &ArgMatches) -> Result<u8, Failure> {
     let tokens = store.tokens().await.map_err(store::failure)?;
-    match Format::of(matches) {
+    let tokens: Vec<Value> = tokens.iter().map(object).collect();
+    print(&tokens, Format::of(matches));
+    Ok(0)
+}
+
+/// Prints tokens.
+pub fn print(tokens: &[Value], format: Format) {
+    match format {
         Format::Json => output::json(&tokens),
         Format::Ndjson => tokens.iter().for_each(output::json_line),
         Format::Table => {
@@ -200,33 +252,22 @@ async fn list(store: &Store, matches: &ArgMatches) -> Result<u8, Failure> {
                     "Revoked",
                 ],
             );
-            let time = |time: Option<Timestamp>| time.map_or_else(String::new, |t| t.to_string());
-            table.rows = tokens
-                .iter()
-                .map(|token| {
-                    let scopes: Vec<String> = token.scopes.iter().map(Scope::to_string).collect();
-                    let only: Vec<&str> = token
-                        .connections
-                        .iter()
-                        .chain(&token.commands)
-                        .flatten()
-                        .map(String::as_str)
-                        .collect();
-                    vec![
-                        token.id.clone(),
-                        token.name.clone(),
-                        scopes.join(", "),
-                        only.join(", "),
-                        token.expires.to_string(),
-                        time(token.last_used),
-                        time(token.revoked),
-                    ]
-                })
-                .collect();
+            table.rows.extend(tokens.iter().map(|token| {
+                let only = ["connections", "commands"].map(|name| output::texts(token, name));
+                let only: Vec<String> = only.into_iter().filter(|it| !it.is_empty()).collect();
+                vec![
+                    output::text(token, "id"),
+                    output::text(token, "name"),
+                    output::texts(token, "scopes"),
+                    only.join(", "),
+                    output::text(token, "expires"),
+                    output::text(token, "last_used"),
+                    output::text(token, "revoked"),
+                ]
+            }));
             terminal::data(&table::render(&table));
         }
     }
-    Ok(0)
 }
 
 async fn revoke(machine: &Machine, store: &Store, matches: &ArgMatches) -> Result<u8, Failure> {
@@ -239,9 +280,12 @@ async fn revoke(machine: &Machine, store: &Store, matches: &ArgMatches) -> Resul
         terminal::note(&format!("token {id} is revoked"));
         return Ok(0);
     }
-    let said = kernel::escape::clipped(&id, 60);
-    Err(
-        Failure::invalid(code::NOT_FOUND, format!("there is no live token `{said}`"))
-            .hint("`mailcordon token list` shows them"),
-    )
+    Err(unknown(&id))
+}
+
+/// There is no such token, or not any more.
+pub fn unknown(id: &str) -> Failure {
+    let said = kernel::escape::clipped(id, 60);
+    Failure::invalid(code::NOT_FOUND, format!("there is no live token `{said}`"))
+        .hint("`mailcordon token list` shows them")
 }

@@ -35,6 +35,16 @@ pub use metrics::Metrics;
 pub use options::{Connection, Connections, Limits, ServerOptions, TlsFiles};
 pub use serve::{ServeError, Server};
 
+/// A run as the API shows it in a list.
+pub fn run_view(row: &store::RunRow) -> serde_json::Value {
+    serde_json::to_value(schemas::RunView::of(row)).unwrap_or_default()
+}
+
+/// A run as the API shows it by itself: with what was asked for.
+pub fn run_detail(row: &store::RunRow) -> serde_json::Value {
+    serde_json::to_value(schemas::RunDetail::of(row)).unwrap_or_default()
+}
+
 /// The OpenAPI document of the service, as it is served and checked in.
 pub fn openapi() -> serde_json::Value {
     table::Table::new().document()

@@ -22,6 +22,8 @@ pub struct Connection {
     pub cloud: String,
     /// How it signs in.
     pub sign_in: String,
+    /// Whether it is the one to use when none is named.
+    pub default: bool,
     /// Whether runs may use it.
     pub enabled: bool,
     /// Its tags.

@@ -7,6 +7,7 @@ pub mod table;
 use clap::ArgMatches;
 use kernel::escape;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::terminal;
 
@@ -50,4 +51,17 @@ pub fn json_line(value: &impl Serialize) {
     if let Ok(text) = serde_json::to_string(value) {
         terminal::data(&escape::json(&text));
     }
+}
+
+/// The text of a member; nothing where there is none.
+pub fn text(object: &Value, name: &str) -> String {
+    let text = object.get(name).and_then(Value::as_str);
+    text.unwrap_or_default().to_owned()
+}
+
+/// The texts of a list, joined.
+pub fn texts(object: &Value, name: &str) -> String {
+    let list = object.get(name).and_then(Value::as_array);
+    let texts = list.into_iter().flatten().filter_map(Value::as_str);
+    texts.collect::<Vec<_>>().join(", ")
 }

@@ -66,6 +66,11 @@ impl Stream {
         }
     }
 
+    /// Writes an item as results show it.
+    pub fn view(&self, item: ItemView) {
+        self.write(&Line::Item(item));
+    }
+
     /// Writes the result, without rows, and flushes.
     pub fn end(&self, result: &RunResult) {
         let mut items: BTreeMap<&str, usize> = BTreeMap::new();

@@ -16,6 +16,7 @@ mod input;
 mod lab;
 mod leaks;
 mod offline;
+mod remote;
 mod status;
 mod survive;
 mod truth;

@@ -58,6 +58,7 @@ impl Connections for Behind {
                 tenant: "simulated.example".to_owned(),
                 cloud: "custom".to_owned(),
                 sign_in: "client_secret".to_owned(),
+                default: name == "simulated",
                 enabled: name != "off",
                 tags: Vec::new(),
                 vips: Vec::new(),

@@ -1,0 +1,529 @@
+//! The command line against a service: the same output, the same exit status, and a token that
+//! stays where it belongs.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "other processes are waited for by the clock on the wall"
+)]
+
+mod broken;
+mod service;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::{
+    lab::{Lab, outcomes, result, said},
+    leaks,
+};
+use service::Service;
+
+/// What differs between two runs of one thing: ids, times, identities.
+fn scrubbed(mut value: Value) -> Value {
+    fn walk(value: &mut Value) {
+        match value {
+            Value::Object(object) => {
+                for (name, value) in object {
+                    let own = [
+                        "run_id",
+                        "identity",
+                        "identities",
+                        "start_received_time",
+                        "end_received_time",
+                        "Identity",
+                        "ObjectId",
+                        "LastModifiedDateTime",
+                        "CreatedDateTime",
+                        "request_id",
+                    ];
+                    if own.contains(&name.as_str()) {
+                        *value = Value::Null;
+                    } else {
+                        walk(value);
+                    }
+                }
+            }
+            Value::Array(list) => list.iter_mut().for_each(walk),
+            _ => {}
+        }
+    }
+    walk(&mut value);
+    value
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines.map(scrubbed).collect()
+}
+
+/// Both ways in the given order, with the same exit status and the same said.
+fn both(lab: &Lab, service: &Service, arguments: &[&str]) -> (Output, Output) {
+    let local = lab.run(arguments);
+    let remote = service.run(lab, arguments);
+    assert_eq!(
+        local.status.code(),
+        remote.status.code(),
+        "{arguments:?}: {} / {}",
+        said(&local),
+        said(&remote)
+    );
+    assert_eq!(said(&local), said(&remote), "{arguments:?}");
+    (local, remote)
+}
+
+#[test]
+fn a_read_and_a_refusal_look_the_same_from_both_ways() {
+    let lab = Lab::start(&[]);
+    let service = Service::start(&lab, &[]);
+    lab.run(&["run", "block-senders", "--senders", "a@evil.example"]);
+    let runs: &[&[&str]] = &[
+        &["run", "list-quarantine-messages"],
+        &["run", "list-items-in-blocklist", "--list-type", "emails"],
+        &[
+            "run",
+            "block-senders",
+            "--senders",
+            "b@evil.example",
+            "--dry-run",
+        ],
+        &["run", "block-senders", "--senders", "not an address"],
+        &[
+            "run",
+            "block-senders",
+            "--senders",
+            "a@evil.example",
+            "--senders",
+            "nonsense",
+        ],
+        &["connection", "list"],
+        &["commands"],
+        // No run is started.
+        &["run", "block-senders"],
+        &["run", "block-senders", "--input", "/nowhere.json"],
+        &["runs", "show", "01a20f16-4a1c-7d34-b5d0-99e2ec023abd"],
+    ];
+    let mut statuses = BTreeSet::new();
+    for run in runs {
+        for format in ["table", "json", "ndjson"] {
+            let mut arguments = run.to_vec();
+            arguments.extend(["--output", format]);
+            if run[1] == "show" && format != "table" {
+                continue;
+            }
+            if run[1] == "show" {
+                // Which record holds none of that id is told in other words.
+                assert_eq!(service.run(&lab, &arguments).status.code(), Some(2));
+                continue;
+            }
+            let (local, remote) = both(&lab, &service, &arguments);
+            statuses.insert(local.status.code());
+            if format == "table" {
+                assert_eq!(local.stdout, remote.stdout, "{arguments:?}");
+            } else {
+                assert_eq!(lines(&local), lines(&remote), "{arguments:?}");
+            }
+        }
+    }
+    let all: Vec<_> = statuses.into_iter().flatten().collect();
+    assert_eq!(all, [0, 1, 2, 3], "each of them was compared");
+}
+
+#[test]
+fn a_change_its_record_and_its_undo_go_through_the_service() {
+    let lab = Lab::start(&[]);
+    let service = Service::start(&lab, &[]);
+    let block = [
+        "run",
+        "block-senders",
+        "--senders",
+        "x@evil.example",
+        "--output",
+        "json",
+    ];
+    let remote = result(&service.run(&lab, &block));
+    assert_eq!(outcomes(&remote), ["added"]);
+    let run = remote["run_id"].as_str().unwrap();
+
+    let undone = service.run(&lab, &["runs", "undo", run, "--output", "json"]);
+    assert_eq!(undone.status.code(), Some(0), "{}", said(&undone));
+    let undone = result(&undone);
+    assert_eq!(outcomes(&undone), ["removed"]);
+    assert_eq!(undone["undo_of"], run);
+
+    // The tenant is as it was, so the same change by this machine gives the same object.
+    let local = result(&lab.run(&block));
+    assert_eq!(scrubbed(local), scrubbed(remote.clone()));
+
+    let again = service.run(&lab, &["runs", "undo", run]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(
+        said(&again).contains("[already_undone]"),
+        "{}",
+        said(&again)
+    );
+    let rest = service.run(&lab, &["runs", "retry", run]);
+    assert_eq!(rest.status.code(), Some(0));
+    assert!(
+        said(&rest).contains("left nothing undone"),
+        "{}",
+        said(&rest)
+    );
+    let over = service.run(&lab, &["runs", "cancel", run]);
+    assert_eq!(over.status.code(), Some(2));
+    assert!(said(&over).contains("[run_over]"), "{}", said(&over));
+    let watched = service.run(&lab, &["runs", "watch", run]);
+    assert_eq!(watched.status.code(), Some(0));
+    assert!(said(&watched).contains("added: x@evil.example"));
+    let resumed = service.run(&lab, &["runs", "resume"]);
+    assert_eq!(resumed.status.code(), Some(2));
+
+    // What lies in the service's file is what the service tells.
+    let folder = service.folder.to_str().unwrap().to_owned();
+    for verb in [["runs", "list"], ["runs", "show"]] {
+        let mut arguments = verb.to_vec();
+        if verb[1] == "show" {
+            arguments.push(run);
+        }
+        for format in ["table", "json", "ndjson"] {
+            let shown = [arguments.as_slice(), &["--output", format]].concat();
+            let remote = service.run(&lab, &shown);
+            assert_eq!(remote.status.code(), Some(0), "{}", said(&remote));
+            let beside = lab.run(&[shown.as_slice(), &["--data", &folder]].concat());
+            assert_eq!(remote.stdout, beside.stdout, "{shown:?}");
+            assert!(!remote.stdout.is_empty());
+        }
+    }
+    let one = service.run(&lab, &["runs", "list", "--limit", "1", "--output", "json"]);
+    let one = result(&one);
+    let next = one["next"].as_str().unwrap();
+    let two = ["runs", "list", "--cursor", next, "--output", "json"];
+    let two = result(&service.run(&lab, &two));
+    assert_eq!(two["items"].as_array().unwrap().len(), 1);
+    assert_eq!(two["items"][0]["id"], run);
+}
+
+#[test]
+fn tokens_and_the_audit_are_the_service_s() {
+    let lab = Lab::start(&[]);
+    let service = Service::start(&lab, &[]);
+    let made = [
+        "token",
+        "create",
+        "--name",
+        "reader",
+        "--scope",
+        "read",
+        "--connection",
+        "sandbox",
+        "--items-a-run",
+        "5",
+        "--output",
+        "json",
+    ];
+    let made = result(&service.run(&lab, &made));
+    let secret = made["token"].as_str().unwrap();
+    assert_eq!(made["about"]["name"], "reader");
+    assert_eq!(made["about"]["caps"]["items_per_run"], 5);
+    let list = [
+        "run",
+        "list-items-in-blocklist",
+        "--list-type",
+        "emails",
+        "--output",
+        "ndjson",
+    ];
+    let read = service.run_as(&lab, secret, &list);
+    assert_eq!(read.status.code(), Some(0), "{}", said(&read));
+    let block = ["run", "block-senders", "--senders", "x@evil.example"];
+    let refused = service.run_as(&lab, secret, &block);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        said(&refused).contains("[token_forbids]"),
+        "{}",
+        said(&refused)
+    );
+
+    // Without the right to raw rows, flat ones come.
+    lab.run(&block);
+    let flat = lines(&service.run_as(&lab, secret, &list));
+    assert_eq!(flat[0]["row"]["value"], "x@evil.example");
+    assert_eq!(flat[1]["counts"]["rows"], 1);
+    let whole = [
+        "run",
+        "list-items-in-blocklist",
+        "--list-type",
+        "emails",
+        "--output",
+        "json",
+    ];
+    let whole = result(&service.run_as(&lab, secret, &whole));
+    assert_eq!(whole["raw_data"], Value::Null);
+    assert_eq!(whole["result"]["rows"].as_array().unwrap().len(), 1);
+
+    let folder = service.folder.to_str().unwrap().to_owned();
+    let id = made["about"]["id"].as_str().unwrap();
+    let revoked = service.run(&lab, &["token", "revoke", id]);
+    assert_eq!(revoked.status.code(), Some(0), "{}", said(&revoked));
+    let again = service.run(&lab, &["token", "revoke", id]);
+    assert_eq!(again.status.code(), Some(2));
+    let (here, beside) = (
+        service.run(&lab, &["token", "list", "--output", "json"]),
+        lab.run(&["token", "list", "--output", "json", "--data", &folder]),
+    );
+    assert_eq!(here.stdout, beside.stdout);
+    let gone = service.run_as(&lab, secret, &list);
+    assert_eq!(gone.status.code(), Some(2));
+    assert!(said(&gone).contains("[token_required]"), "{}", said(&gone));
+    assert!(gone.stdout.is_empty());
+
+    let verified = service.run(&lab, &["audit", "verify", "--output", "json"]);
+    assert_eq!(verified.status.code(), Some(0), "{}", said(&verified));
+    assert_eq!(result(&verified)["holds"], true);
+    let export = service.run(&lab, &["audit", "export"]);
+    let file = lab.folder.path().join("export");
+    std::fs::write(&file, &export.stdout).unwrap();
+    let key = service.folder.join("mailcordon.db").with_extension("key");
+    let key = if key.exists() { key } else { service.key() };
+    let offline = lab.run(&[
+        "audit",
+        "verify",
+        "--export",
+        file.to_str().unwrap(),
+        "--key",
+        key.to_str().unwrap(),
+        "--no-checkpoints",
+    ]);
+    assert_eq!(offline.status.code(), Some(0), "{}", said(&offline));
+}
+
+#[test]
+fn what_is_of_this_machine_is_refused_and_so_is_a_token_that_others_may_read() {
+    let lab = Lab::start(&[]);
+    let service = Service::start(&lab, &[]);
+    let block = ["run", "block-senders", "--senders", "x@evil.example"];
+    let with = |more: &[&'static str]| [block.as_slice(), more].concat();
+    for (arguments, what) in [
+        (with(&["--no-record"]), "--no-record"),
+        (with(&["--data", "/tmp"]), "--data"),
+        (with(&["--config", "x.toml"]), "--config"),
+        (
+            vec!["serve", "--server", "http://127.0.0.1:1"],
+            "takes no `--server`",
+        ),
+    ] {
+        let refused = service.run(&lab, &arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(said(&refused).contains(what), "{}", said(&refused));
+    }
+    // Offline judgements stay on the machine: the address leads nowhere.
+    let check = [
+        "check",
+        "kql",
+        "from:a@evil.example",
+        "--server",
+        "http://127.0.0.1:1",
+    ];
+    assert_eq!(lab.run(&check).status.code(), Some(0));
+
+    let token = lab.file("open-token", &service.token);
+    let rights = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(&token, rights).unwrap();
+    let ask = |file: &str, url: &str| {
+        let more = [
+            "--token-file",
+            file,
+            "--server",
+            url,
+            "--connection",
+            "sandbox",
+        ];
+        lab.run(&[block.as_slice(), &more].concat())
+    };
+    let token = token.to_str().unwrap();
+    let open = ask(token, service.url());
+    assert_eq!(open.status.code(), Some(2));
+    assert!(said(&open).contains("chmod 600"), "{}", said(&open));
+    let rights = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(token, rights).unwrap();
+    assert_eq!(ask(token, service.url()).status.code(), Some(0));
+    let far = ask(token, "http://192.0.2.1:8425");
+    assert_eq!(far.status.code(), Some(2));
+    assert!(said(&far).contains("https"), "{}", said(&far));
+    let nobody = lab.run(&[block.as_slice(), &["--server", service.url()]].concat());
+    assert_eq!(nobody.status.code(), Some(2));
+    assert!(
+        said(&nobody).contains("MAILCORDON_TOKEN"),
+        "{}",
+        said(&nobody)
+    );
+    let without = lab.run(&[block.as_slice(), &["--token-file", token]].concat());
+    assert_eq!(without.status.code(), Some(2));
+
+    // A service that is not there is a run that failed, as a tenant that is not.
+    let absent = ask(token, "http://127.0.0.1:1");
+    assert_eq!(absent.status.code(), Some(1), "{}", said(&absent));
+    assert!(
+        said(&absent).contains("[connection_failed]"),
+        "{}",
+        said(&absent)
+    );
+}
+
+#[test]
+fn interrupted_it_asks_the_service_to_stop_and_shows_what_was_done() {
+    let lab = Lab::start(&["--delay-ms", "150"]);
+    let service = Service::start(&lab, &[]);
+    let senders: Vec<String> = (0..4000).map(|n| format!("a{n}@evil.example")).collect();
+    let file = lab.file("senders.txt", &senders.join("\n"));
+    let child = service
+        .program(
+            &lab,
+            &["run", "block-senders", "--output", "json", "--senders-file"],
+        )
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !lab
+        .log()
+        .iter()
+        .any(|entry| entry["changes"] == true && entry["executed"] == true)
+    {
+        std::thread::yield_now();
+    }
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    let shown = result(&output);
+    assert_eq!(shown["cancelled"], true);
+    let outcomes = outcomes(&shown);
+    assert_eq!(outcomes.len(), 4000);
+    assert!(outcomes.contains(&"added") && outcomes.contains(&"not_attempted"));
+    let listed = result(&service.run(&lab, &["runs", "list", "--output", "json"]));
+    assert_eq!(listed["items"][0]["cancelled"], true);
+}
+
+#[test]
+fn mail_is_deleted_only_as_a_dry_run_showed_it() {
+    let lab = Lab::start(&["--compliance", "legacy"]);
+    let service = Service::start(&lab, &[]);
+    let as_user = |arguments: &[&str]| {
+        let all = [
+            arguments,
+            &["--connection", "sandbox-user", "--output", "json"],
+        ]
+        .concat();
+        service.run(&lab, &all)
+    };
+    let started = as_user(&[
+        "run",
+        "start-compliance-content-search",
+        "--search-names",
+        "wave",
+        "--content-search-filter",
+        "from:example",
+        "--wait",
+    ]);
+    assert_eq!(started.status.code(), Some(0), "{}", said(&started));
+    let delete = [
+        "run",
+        "delete-search-result-emails",
+        "--search-names",
+        "wave",
+    ];
+    let unasked = as_user(&delete);
+    assert_eq!(unasked.status.code(), Some(2));
+    assert!(said(&unasked).contains("--yes"), "{}", said(&unasked));
+    let other = as_user(&[delete.as_slice(), &["--yes", "--expect-query", "subject:x"]].concat());
+    assert_ne!(other.status.code(), Some(0));
+    let stale = as_user(
+        &[
+            delete.as_slice(),
+            &["--yes", "--plan-hash", &"0".repeat(64)],
+        ]
+        .concat(),
+    );
+    assert_ne!(stale.status.code(), Some(0));
+    let changes =
+        |entry: &&Value| entry["changes"] == true && entry["call"] == "New-ComplianceSearchAction";
+    assert_eq!(
+        lab.log().iter().filter(changes).count(),
+        0,
+        "nothing was sent yet"
+    );
+
+    let deleted = as_user(&[delete.as_slice(), &["--yes"]].concat());
+    assert!(
+        matches!(deleted.status.code(), Some(0 | 3)),
+        "{}",
+        said(&deleted)
+    );
+    let run = result(&deleted)["run_id"].as_str().unwrap().to_owned();
+    let shown = result(&service.run(&lab, &["runs", "show", &run, "--output", "json"]));
+    let hash = shown["run"]["request"]["plan_hash"].as_str().unwrap();
+    let listed = result(&service.run(&lab, &["runs", "list", "--output", "json"]));
+    let looked = listed["items"].as_array().unwrap().iter();
+    let dry = looked.filter(|run| run["dry_run"] == true && run["plan_hash"] == hash);
+    assert!(dry.count() >= 1, "it rests on a dry run: {listed}");
+    assert_eq!(lab.log().iter().filter(changes).count(), 1);
+}
+
+#[test]
+fn the_token_stands_in_nothing_that_is_left() {
+    let lab = Lab::start(&[]);
+    let service = Service::start(&lab, &[]);
+    let mut places = BTreeMap::new();
+    let mut command_lines = Vec::new();
+    let runs: &[&[&str]] = &[
+        &[
+            "run",
+            "block-senders",
+            "--senders",
+            "x@evil.example",
+            "--output",
+            "ndjson",
+        ],
+        &["run", "list-quarantine-messages"],
+        &["runs", "list"],
+        &["token", "list"],
+        &["audit", "export"],
+        &["runs", "show", "nonsense"],
+    ];
+    for run in runs {
+        let child = service
+            .program(&lab, run)
+            .args(["--log", "trace"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        leaks::command_lines(&mut command_lines);
+        let output = child.wait_with_output().unwrap();
+        if run[1] != "show" {
+            let logged = said(&output);
+            assert!(
+                logged.contains("DEBUG") && logged.contains("/api/v1"),
+                "{logged}"
+            );
+        }
+        places.insert(format!("stdout of {run:?}"), output.stdout);
+        places.insert(format!("stderr of {run:?}"), output.stderr);
+    }
+    let other = format!("{}0", service.token);
+    let wrong = service.run_as(&lab, &other, &["runs", "list", "--log", "trace"]);
+    places.insert("a refusal".to_owned(), wrong.stderr);
+    assert!(String::from_utf8_lossy(&command_lines).contains("mailcordon"));
+    places.insert("command lines".to_owned(), command_lines);
+    let secrets = BTreeSet::from([service.token.clone()]);
+    let found = leaks::scan(&secrets, &places);
+    assert!(found.is_empty(), "{found:#?}");
+    let planted = json!({ "authorization": service.token }).to_string();
+    places.insert("planted".to_owned(), planted.into_bytes());
+    assert_eq!(leaks::scan(&secrets, &places).len(), 1);
+}
