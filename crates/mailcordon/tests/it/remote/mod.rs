@@ -54,8 +54,19 @@ fn scrubbed(mut value: Value) -> Value {
 
 fn lines(output: &Output) -> Vec<Value> {
     let text = String::from_utf8_lossy(&output.stdout);
-    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
-    lines.map(scrubbed).collect()
+    let lines = text.lines().map(|line| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        // A service knows of a tenant that it is simulated before a run has asked it anything.
+        if let Some(object) = line.as_object_mut() {
+            object.remove("simulated");
+        }
+        scrubbed(line)
+    });
+    lines.collect()
+}
+
+fn notes(output: &Output) -> String {
+    said(output).replace(" (simulated tenant)", "")
 }
 
 /// Both ways in the given order, with the same exit status and the same said.
@@ -69,7 +80,7 @@ fn both(lab: &Lab, service: &Service, arguments: &[&str]) -> (Output, Output) {
         said(&local),
         said(&remote)
     );
-    assert_eq!(said(&local), said(&remote), "{arguments:?}");
+    assert_eq!(notes(&local), notes(&remote), "{arguments:?}");
     (local, remote)
 }
 
@@ -102,21 +113,12 @@ fn a_read_and_a_refusal_look_the_same_from_both_ways() {
         // No run is started.
         &["run", "block-senders"],
         &["run", "block-senders", "--input", "/nowhere.json"],
-        &["runs", "show", "01a20f16-4a1c-7d34-b5d0-99e2ec023abd"],
     ];
     let mut statuses = BTreeSet::new();
     for run in runs {
         for format in ["table", "json", "ndjson"] {
             let mut arguments = run.to_vec();
             arguments.extend(["--output", format]);
-            if run[1] == "show" && format != "table" {
-                continue;
-            }
-            if run[1] == "show" {
-                // Which record holds none of that id is told in other words.
-                assert_eq!(service.run(&lab, &arguments).status.code(), Some(2));
-                continue;
-            }
             let (local, remote) = both(&lab, &service, &arguments);
             statuses.insert(local.status.code());
             if format == "table" {
@@ -126,6 +128,14 @@ fn a_read_and_a_refusal_look_the_same_from_both_ways() {
             }
         }
     }
+    let nothing = ["runs", "show", "01a20f16-4a1c-7d34-b5d0-99e2ec023abd"];
+    let nothing = service.run(&lab, &nothing);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(
+        said(&nothing).contains("[unknown_run]"),
+        "{}",
+        said(&nothing)
+    );
     let all: Vec<_> = statuses.into_iter().flatten().collect();
     assert_eq!(all, [0, 1, 2, 3], "each of them was compared");
 }
