@@ -1,24 +1,26 @@
 //! `mailcordon runs`: what was done, what is under way, and taking it back. Of this user's own
 //! record, or of a service with `--server`.
 
+mod show;
+
 use std::{sync::Arc, time::Duration};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
-use commands::{Outcome, Table};
-use engine::{Cancel, RunRequest, RunResult, ledger::Claimed};
-use kernel::{Code, ErrorKind, Failure, failure::code, ids::RunId};
-use serde::{Deserialize, Serialize};
+use engine::{Cancel, RunRequest, ledger::Claimed};
+use kernel::{ErrorKind, Failure, failure::code, ids::RunId};
 use serde_json::Value;
 use store::{Access, Filter, RunRow, State, Store};
 
 use crate::{
     arguments,
     data::{self, Whose},
-    output::{self, Format, human, table},
+    output::Format,
     run::{self, Shown},
     setup::{self, Machine},
     signals, terminal,
 };
+
+pub use show::{Listing, Parked, note_cancelled, note_item, print_list, print_one, read_result};
 
 /// The grammar.
 pub fn grammar() -> Command {
@@ -155,7 +157,8 @@ impl Local<'_> {
             items: page.items.iter().map(server::run_view).collect(),
             next: page.next,
         };
-        print_list(self.matches, &listing)
+        print_list(self.matches, &listing);
+        Ok(0)
     }
 
     async fn row(&self) -> Result<RunRow, Failure> {
@@ -314,146 +317,4 @@ fn unreadable(run: RunId) -> Failure {
 
 fn state_of(text: &str) -> Option<State> {
     serde_json::from_value(Value::String(text.to_owned())).ok()
-}
-
-/// A page of runs, each as the API shows it.
-#[derive(Serialize, Deserialize)]
-pub struct Listing {
-    /// The runs.
-    pub items: Vec<Value>,
-    /// The cursor of the next page.
-    pub next: Option<String>,
-}
-
-/// Says what became of an item.
-pub fn note_item(outcome: Outcome, input: &str) {
-    terminal::note(&format!("{}: {input}", outcome.as_str()));
-}
-
-/// Says what came of asking a run to stop.
-pub fn note_cancelled(run: RunId, ended: bool) {
-    let said = if ended {
-        "ended before it began"
-    } else {
-        "was asked to stop"
-    };
-    terminal::note(&format!("run {run} {said}"));
-}
-
-/// Prints a page of runs.
-pub fn print_list(matches: &ArgMatches, listing: &Listing) -> Result<u8, Failure> {
-    match Format::of(matches) {
-        Format::Json => output::json(listing),
-        Format::Ndjson => listing.items.iter().for_each(output::json_line),
-        Format::Table => {
-            terminal::data(&table::render(&listed(&listing.items)));
-            if let Some(next) = &listing.next {
-                terminal::note(&format!("more with `--cursor {next}`"));
-            }
-        }
-    }
-    Ok(0)
-}
-
-/// The table of a list of runs.
-fn listed(runs: &[Value]) -> Table {
-    let mut table = Table::new(
-        "",
-        &[
-            "Run",
-            "Recorded",
-            "Command",
-            "Connection",
-            "State",
-            "Items",
-            "By",
-        ],
-    );
-    table.rows = runs.iter().map(line).collect();
-    table
-}
-
-fn line(run: &Value) -> Vec<String> {
-    let text = |name: &str| output::text(run, name);
-    let kind = if run.get("dry_run").and_then(Value::as_bool) == Some(true) {
-        " (dry run)"
-    } else if run.get("undo_of").is_some_and(Value::is_string) {
-        " (undo)"
-    } else {
-        ""
-    };
-    let over = text("return_data");
-    let state = if over.is_empty() { text("state") } else { over };
-    let counts = run.get("counts").and_then(Value::as_object);
-    let counts: Vec<String> = counts
-        .into_iter()
-        .flatten()
-        .map(|(outcome, count)| format!("{count} {}", outcome.replace('_', " ")))
-        .collect();
-    let recorded = text("created").parse::<jiff::Timestamp>();
-    vec![
-        text("id"),
-        recorded.map_or_else(
-            |_| String::new(),
-            |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        ),
-        format!("{}{kind}", text("command")),
-        text("connection"),
-        state,
-        counts.join(", "),
-        run.get("origin")
-            .map_or_else(String::new, |origin| output::text(origin, "actor")),
-    ]
-}
-
-/// A stored result, with its rows counted.
-pub fn read_result(result: Value) -> Result<RunResult, serde_json::Error> {
-    let mut result: RunResult = serde_json::from_value(result)?;
-    if engine::find(&result.command).is_ok_and(|definition| definition.reads) {
-        result.rows = result.result.rows.len();
-    }
-    Ok(result)
-}
-
-/// Prints a run, and its result when it is over.
-pub fn print_one(matches: &ArgMatches, run: &Value, result: Option<Value>) -> Result<u8, Failure> {
-    if Format::of(matches) != Format::Table {
-        output::json(&serde_json::json!({ "run": run, "result": result }));
-        return Ok(0);
-    }
-    terminal::data(&table::render(&listed(std::slice::from_ref(run))));
-    if let Some(result) = result {
-        let result = read_result(result)
-            .map_err(|error| Failure::internal(format!("a result cannot be read: {error}")))?;
-        human::print(&result);
-        return Ok(0);
-    }
-    if let Some(waiting) = run.get("waiting").filter(|waiting| waiting.is_object()) {
-        terminal::note(&format!("waits: {}", output::text(waiting, "what")));
-    }
-    if let Some(parked) = run.get("parked").cloned()
-        && let Ok(Some(parked)) = serde_json::from_value::<Option<Parked>>(parked)
-    {
-        terminal::failure(&parked.failure());
-    }
-    Ok(0)
-}
-
-/// Why a run is parked, as the API shows it.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Parked {
-    kind: ErrorKind,
-    code: Code,
-    message: String,
-    hint: Option<String>,
-}
-
-impl Parked {
-    /// The failure.
-    pub fn failure(&self) -> Failure {
-        Failure {
-            hint: self.hint.clone(),
-            ..Failure::new(self.kind, self.code.clone(), self.message.clone())
-        }
-    }
 }

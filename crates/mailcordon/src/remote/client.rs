@@ -18,7 +18,7 @@ use super::wire::Wire;
 
 /// How long a service may stay silent, before its answer and within it. Streams of events say at
 /// least every 15 s that they live.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// The largest answer that is taken into memory whole.
 const LARGEST: usize = 512 << 20;
 /// The largest refusal that is read.

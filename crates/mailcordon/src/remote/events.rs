@@ -57,7 +57,9 @@ impl Parser {
         if line.is_empty() {
             let name = std::mem::take(&mut self.name);
             let data = std::mem::take(&mut self.data);
-            self.id = self.coming.take().or(self.id.take());
+            if let Some(id) = self.coming.take() {
+                self.id = Some(id);
+            }
             return (!name.is_empty()).then_some(Event { name, data });
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));

@@ -53,7 +53,7 @@ async fn list(service: &Service, matches: &ArgMatches) -> Result<u8, Failure> {
     let mut query = String::new();
     for name in ["connection", "command", "state"] {
         if let Some(value) = matches.get_one::<String>(name) {
-            query.push_str(&format!("&{name}={}", part(value)));
+            query = format!("{query}&{name}={}", part(value));
         }
     }
     let mut listing = Listing {
@@ -75,7 +75,8 @@ async fn list(service: &Service, matches: &ArgMatches) -> Result<u8, Failure> {
             break;
         }
     }
-    runs::print_list(matches, &listing)
+    runs::print_list(matches, &listing);
+    Ok(0)
 }
 
 async fn row(service: &Service, run: RunId) -> Result<Value, Failure> {

@@ -60,16 +60,16 @@ async fn connection(service: &Service, named: Option<&str>) -> Result<String, Fa
     match (default, known.as_slice()) {
         (Some(one), _) | (None, [one]) => Ok(one.name.clone()),
         (None, all) => {
-            let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
+            let all: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
             let failure = Failure::new(
                 ErrorKind::Configuration,
                 code::UNKNOWN_CONNECTION,
                 "no connection is named, and the service has no default one for this token",
             );
-            Err(failure.hint(if names.is_empty() {
+            Err(failure.hint(if all.is_empty() {
                 "the token sees none".to_owned()
             } else {
-                format!("name one with `--connection`: {}", names.join(", "))
+                format!("name one with `--connection`: {}", all.join(", "))
             }))
         }
     }
