@@ -1,9 +1,5 @@
 //! The command line against a service: the same output, the same exit status, and a token that
 //! stays where it belongs.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "other processes are waited for by the clock on the wall"
-)]
 
 mod broken;
 mod guarded;
