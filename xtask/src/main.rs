@@ -17,7 +17,7 @@ const USAGE: &str = "cargo xtask <chore>
 
   test                everything that a change must pass; the test runner's summary comes last
   generate [--check]  write the generated files, or fail when one is not what it would be
-  generate --only NAME             write those of one maker; `outcomes` and `cmdlets` only so, by tests
+  generate --only NAME             write those of one maker; `outcomes`, `faults` and `cmdlets` only so, by tests
   bench [--smoke] [--only ID]...   measure speed and memory, write docs/bench.md
   soak [--smoke] [--only ID]...    the long counts, write docs/soak.md
 

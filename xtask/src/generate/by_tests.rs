@@ -22,6 +22,12 @@ pub const ALL: &[ByTest] = &[
         test: "outcomes::every_outcome_of_every_command_is_proved_for_each_credential",
     },
     ByTest {
+        name: "faults",
+        package: "server",
+        binary: &["--test", "it"],
+        test: "faults::the_page_is_the_table",
+    },
+    ByTest {
         name: "cmdlets",
         package: "sandbox",
         binary: &["--lib"],
