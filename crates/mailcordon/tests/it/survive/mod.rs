@@ -4,8 +4,10 @@
     reason = "other processes are waited for by the clock on the wall, and counts come from outside"
 )]
 
+mod boxed;
+mod chains;
 mod first_page;
 mod judge;
 mod kills;
 mod leases;
-mod service;
+pub mod service;
