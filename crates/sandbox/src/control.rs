@@ -201,8 +201,16 @@ pub(crate) fn change_settings(
     patch: serde_json::Map<String, Value>,
 ) -> Result<(), String> {
     let mut whole = json!(world.settings());
-    if let Some(object) = whole.as_object_mut() {
-        object.extend(patch);
+    for (name, value) in patch {
+        match (whole.get_mut(&name), value) {
+            // A group of settings keeps its others too.
+            (Some(Value::Object(group)), Value::Object(named)) => group.extend(named),
+            (Some(slot), value) => *slot = value,
+            (None, _) => {
+                let name = kernel::escape::clipped(&name, 80);
+                return Err(format!("there is no setting `{name}`"));
+            }
+        }
     }
     let settings: crate::options::Settings =
         serde_json::from_value(whole).map_err(|error| error.to_string())?;

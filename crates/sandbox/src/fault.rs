@@ -50,8 +50,25 @@ pub enum FaultKind {
     StrangerRedirect,
     /// The next link points to a host that has nothing to do with the service.
     StrangerLink,
-    /// 200 with a warning, and nothing was changed.
+    /// 200 with a warning, and nothing was changed; of a purge by Graph: it succeeds and takes
+    /// nothing.
     WarningOnly,
+    /// Graph: the operation ends as `submissionFailed`.
+    SubmissionFailed,
+    /// Graph: the operation fails, and says why.
+    OperationFailed,
+    /// Graph: the operation reaches half of the mailboxes.
+    PartlySucceeded,
+    /// Graph: the files of the operation are listed `seconds` after its end (30 unless given).
+    MetadataLate,
+    /// Graph: 403 with a gateway's page.
+    HtmlForbidden,
+    /// Graph: 403 with the page as the message of an error.
+    WrappedForbidden,
+    /// Graph: a report of a few megabytes that unpacks to gigabytes.
+    ReportBomb,
+    /// Graph: a report whose columns have other names.
+    ReportColumns,
 }
 
 /// When the fault strikes, relative to the call being carried out.
@@ -75,6 +92,9 @@ pub enum Endpoint {
     Invoke,
     /// The token endpoint.
     Token,
+    /// Calls of Microsoft Graph. A rule for a name that begins with `graph:` is for these,
+    /// whatever its endpoint says.
+    Graph,
 }
 
 /// Reads or writes.
@@ -93,7 +113,7 @@ pub enum Effect {
 pub struct Match {
     /// The endpoint.
     pub endpoint: Endpoint,
-    /// The cmdlet, in any case.
+    /// The cmdlet, in any case; of Graph the name in the log, as `graph:purgeData`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cmdlet: Option<String>,
     /// Reads or writes.
@@ -151,7 +171,7 @@ impl Fault {
         self
     }
 
-    /// Only for this cmdlet.
+    /// Only for this cmdlet, or this call of Graph.
     #[must_use]
     pub fn cmdlet(mut self, cmdlet: &str) -> Self {
         self.matches.cmdlet = Some(cmdlet.to_owned());
@@ -200,7 +220,7 @@ pub struct Script {
 }
 
 impl FaultKind {
-    /// Every kind.
+    /// Every kind that strikes cmdlets or sign-in; most of them strike Graph too.
     pub const ALL: &[Self] = &[
         Self::ThrottleJson,
         Self::ThrottleText,
@@ -225,6 +245,18 @@ impl FaultKind {
         Self::WarningOnly,
     ];
 
+    /// The kinds that only Graph has.
+    pub const GRAPH: &[Self] = &[
+        Self::SubmissionFailed,
+        Self::OperationFailed,
+        Self::PartlySucceeded,
+        Self::MetadataLate,
+        Self::HtmlForbidden,
+        Self::WrappedForbidden,
+        Self::ReportBomb,
+        Self::ReportColumns,
+    ];
+
     /// The phases in which this kind exists; the first is the default.
     pub fn phases(self) -> &'static [Phase] {
         use Phase::{After, Answer, Before};
@@ -237,21 +269,36 @@ impl FaultKind {
             | Self::TokenExpired
             | Self::StrangerRedirect
             | Self::WarningOnly
-            | Self::WrongServer => &[Before],
+            | Self::WrongServer
+            | Self::SubmissionFailed
+            | Self::OperationFailed
+            | Self::PartlySucceeded
+            | Self::MetadataLate
+            | Self::HtmlForbidden
+            | Self::WrappedForbidden => &[Before],
             Self::Unavailable | Self::GatewayTimeout | Self::ServerBusy | Self::Hang => {
                 &[Before, After]
             }
             Self::Reset => &[Before, After, Answer],
             Self::Lag => &[After],
-            Self::TruncatedBody | Self::EndlessBody | Self::BrokenJson | Self::StrangerLink => {
-                &[Answer]
-            }
+            Self::TruncatedBody
+            | Self::EndlessBody
+            | Self::BrokenJson
+            | Self::StrangerLink
+            | Self::ReportBomb
+            | Self::ReportColumns => &[Answer],
             Self::HtmlOk | Self::NulBytes => &[Answer, Before],
         }
     }
 
     /// Whether it can strike such a request at all.
     fn fits(self, probe: &Probe<'_>) -> bool {
+        if probe.endpoint == Endpoint::Graph {
+            return self.fits_graph(probe);
+        }
+        if Self::GRAPH.contains(&self) {
+            return false;
+        }
         if probe.endpoint == Endpoint::Token {
             return !matches!(
                 self,
@@ -271,6 +318,30 @@ impl FaultKind {
             Self::RowVanishes | Self::RowArrives => !probe.changes && probe.follow_up,
             Self::Lag | Self::WarningOnly => probe.changes,
             Self::StrangerLink => !probe.changes,
+            _ => true,
+        }
+    }
+
+    /// The same for a call of Graph.
+    fn fits_graph(self, probe: &Probe<'_>) -> bool {
+        let is = |names: &[&str]| names.contains(&probe.cmdlet);
+        match self {
+            Self::ThrottleText
+            | Self::WrongServer
+            | Self::NulBytes
+            | Self::LostCursor
+            | Self::RowVanishes
+            | Self::RowArrives
+            | Self::Lag => false,
+            Self::WarningOnly => is(&["graph:purgeData"]),
+            Self::SubmissionFailed | Self::OperationFailed | Self::PartlySucceeded => is(&[
+                "graph:estimateStatistics",
+                "graph:purgeData",
+                "graph:exportReport",
+            ]),
+            Self::MetadataLate => is(&["graph:estimateStatistics", "graph:exportReport"]),
+            Self::ReportBomb | Self::ReportColumns => is(&["graph:download"]),
+            Self::StrangerLink => probe.cmdlet.starts_with("graph:list"),
             _ => true,
         }
     }

@@ -27,7 +27,7 @@ use crate::{
     body::{self, Answer},
     cmdlet::Service,
     door::{self, Entrance},
-    entra,
+    entra, graph,
     net::{self, Gone, ResetSwitch},
     world::{World, lock},
 };
@@ -44,11 +44,23 @@ const EXCHANGE: &[&str] = &["outlook.office365.com", "outlook.office.com"];
 /// The front host of Compliance; each region is one label in front of it.
 const COMPLIANCE: &str = "ps.compliance.protection.outlook.com";
 
+/// Microsoft Graph.
+const GRAPH: &str = "graph.microsoft.com";
+/// The region in the links to reports.
+const DOWNLOAD_REGION: &str = "apc";
+/// The hosts that give out reports, the newer and the older: each region is one label in front.
+const DOWNLOADS: &[&str] = &[
+    "proxyservice.ediscovery.svc.cloud.microsoft",
+    "proxyservice.ediscovery.office365.com",
+];
+
 /// What a name stands for.
 #[derive(Debug, Clone)]
 enum Place {
     SignIn,
     Service(Entrance),
+    Graph(graph::Entrance),
+    Download,
 }
 
 fn place(host: &str) -> Option<Place> {
@@ -70,16 +82,30 @@ fn place(host: &str) -> Option<Place> {
     if host == COMPLIANCE {
         return entrance(Service::Compliance, true);
     }
-    let region = host.strip_suffix(COMPLIANCE)?.strip_suffix('.')?;
-    let label = !region.is_empty()
-        && region
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if label {
-        entrance(Service::Compliance, false)
-    } else {
-        None
+    if host == GRAPH {
+        return Some(Place::Graph(graph::Entrance {
+            base,
+            download: format!("https://{DOWNLOAD_REGION}.{}", DOWNLOADS.first()?),
+        }));
     }
+    if DOWNLOADS.iter().any(|name| is_region_of(host, name)) {
+        return Some(Place::Download);
+    }
+    if is_region_of(host, COMPLIANCE) {
+        return entrance(Service::Compliance, false);
+    }
+    None
+}
+
+/// Whether a host is one label in front of a name.
+fn is_region_of(host: &str, name: &str) -> bool {
+    let label = host
+        .strip_suffix(name)
+        .and_then(|rest| rest.strip_suffix('.'));
+    label.is_some_and(|label| {
+        let ordinary = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !label.is_empty() && label.bytes().all(ordinary)
+    })
 }
 
 /// The CA of one run; its key never leaves memory.
@@ -133,7 +159,8 @@ impl Authority {
         let names = SIGN_IN
             .iter()
             .chain(EXCHANGE)
-            .chain(std::iter::once(&COMPLIANCE));
+            .chain(DOWNLOADS)
+            .chain([&COMPLIANCE, &GRAPH]);
         params.name_constraints = Some(NameConstraints {
             permitted_subtrees: names
                 .map(|name| GeneralSubtree::DnsName((*name).to_owned()))
@@ -322,6 +349,11 @@ async fn tunnel(
             match place.as_ref() {
                 Place::SignIn => entra::serve(&world, &base, &reset, request).await,
                 Place::Service(entrance) => door::serve(&world, entrance, &reset, request).await,
+                Place::Graph(entrance) => graph::serve(&world, entrance, &reset, request).await,
+                Place::Download => {
+                    let authority = format!("https://{}", SIGN_IN.first().unwrap_or(&""));
+                    graph::download::serve(&world, &authority, &reset, request).await
+                }
             }
         }
     };
@@ -339,6 +371,9 @@ mod tests {
         assert!(place("login.microsoftonline.com").is_some());
         assert!(place(&format!("{REGION}.{COMPLIANCE}")).is_some());
         assert!(place("any-region1.ps.compliance.protection.outlook.com").is_some());
+        assert!(place("graph.microsoft.com").is_some());
+        assert!(place("eur.proxyservice.ediscovery.svc.cloud.microsoft").is_some());
+        assert!(place("apc.proxyservice.ediscovery.office365.com").is_some());
         for stranger in [
             "example.com",
             "outlook.office365.com.attacker.example",
@@ -347,6 +382,9 @@ mod tests {
             ".ps.compliance.protection.outlook.com",
             "xoutlook.office365.com",
             "eur02b.admin.protection.outlook.com",
+            "graph.microsoft.com.attacker.example",
+            "proxyservice.ediscovery.svc.cloud.microsoft",
+            "a.b.proxyservice.ediscovery.svc.cloud.microsoft",
         ] {
             assert!(place(stranger).is_none(), "{stranger}");
         }

@@ -1,5 +1,5 @@
-//! A simulated Microsoft 365 tenant behind real HTTP: Entra sign-in, Exchange Online and Security
-//! & Compliance, with the refusals and the faults of the real ones.
+//! A simulated Microsoft 365 tenant behind real HTTP: Entra sign-in, Exchange Online, Security &
+//! Compliance and Microsoft Graph, with the refusals and the faults of the real ones.
 //!
 //! It knows nothing of the client that is tested against it, and shares no code with it: two
 //! readings of the same facts, so that one misreading cannot hide itself. Where the facts leave
@@ -20,6 +20,7 @@ mod directory;
 mod door;
 mod entra;
 mod envelope;
+mod graph;
 mod intercept;
 mod net;
 mod paging;

@@ -1,11 +1,16 @@
 //! What a sandbox is started with, what of it can be changed while it runs, and what it says
 //! about itself.
 
+mod graph;
+
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kernel::Clock;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use graph::DOWNLOAD;
+pub use graph::{Backend, Csv, EdiscoveryRole, Graph, Licence, Throttle};
 
 pub use crate::tenant::{ComplianceMode, Plan};
 use crate::{fault::Script, tenant};
@@ -192,6 +197,8 @@ pub struct Settings {
     pub token_error: Option<u32>,
     /// Whether requests are logged.
     pub log: bool,
+    /// Microsoft Graph.
+    pub graph: Graph,
 }
 
 /// What `AllowSender` does in a release.
@@ -266,6 +273,7 @@ impl Default for Settings {
             device_auto_approve: false,
             token_error: None,
             log: true,
+            graph: Graph::default(),
         }
     }
 }
@@ -295,7 +303,7 @@ impl Settings {
                 "AADSTS{code} is not among the codes that the sandbox gives"
             ));
         }
-        Ok(())
+        self.graph.check()
     }
 }
 
@@ -312,6 +320,10 @@ pub struct Description {
     pub exchange: String,
     /// The Compliance endpoint's base URL.
     pub compliance: String,
+    /// Microsoft Graph's base URL.
+    pub graph: String,
+    /// The base URL of the links to reports.
+    pub download: String,
     /// The control endpoint.
     pub control: Control,
     /// What signs in.

@@ -17,6 +17,7 @@ use crate::{
     door::{self, Entrance},
     entra,
     fault::{Faults, Script, ScriptError},
+    graph,
     intercept::{self, Authority},
     journal::Entry,
     net,
@@ -107,6 +108,7 @@ impl Sandbox {
             listen(at(4)).await?,
             listen(at(5)).await?,
         );
+        let (graph, download) = (listen(at(7)).await?, listen(at(8)).await?);
         let world = Arc::new(World::new(&options));
         let (proxy, authority) = if options.intercept {
             let authority = Authority::new(options.ca_dir.as_deref(), world.clock.machine_now());
@@ -122,6 +124,8 @@ impl Sandbox {
             region: origin(&region),
             managed_identity: origin(&managed),
             control: origin(&control),
+            graph: origin(&graph),
+            download: origin(&download),
             proxy: proxy.as_ref().map(origin),
         };
         let _ = world.addresses.set(addresses.clone());
@@ -133,6 +137,7 @@ impl Sandbox {
             tasks: Vec::new(),
             authority,
         };
+        let sign_in_base = addresses.authority.clone();
         running.serve_sign_in(sign_in, addresses.authority, &stopped);
         running.serve_wire(
             exchange,
@@ -155,6 +160,12 @@ impl Sandbox {
             addresses.region,
             &stopped,
         );
+        let entrance = graph::Entrance {
+            base: addresses.graph,
+            download: addresses.download,
+        };
+        running.serve_graph(graph, entrance, &stopped);
+        running.serve_download(download, sign_in_base, &stopped);
         running.serve_side_doors(managed, control, &stopped);
         running.serve_proxy(proxy, &stopped);
         Ok(running)
@@ -173,6 +184,8 @@ fn describe(world: &World, at: &Addresses, authority: Option<&Authority>) -> Des
         authority: at.authority.clone(),
         exchange: at.exchange.clone(),
         compliance: at.compliance.clone(),
+        graph: at.graph.clone(),
+        download: at.download.clone(),
         control: Control {
             url: at.control.clone(),
             token: world.control_token.clone(),
@@ -243,6 +256,43 @@ impl Running {
                 let (world, entrance) = (Arc::clone(&world), Arc::clone(&entrance));
                 let reset = reset.clone();
                 async move { door::serve(&world, &entrance, &reset, request).await }
+            })
+        });
+        self.tasks.push(tokio::spawn(accepting));
+    }
+
+    fn serve_graph(
+        &mut self,
+        listener: TcpListener,
+        entrance: graph::Entrance,
+        stopped: &watch::Receiver<bool>,
+    ) {
+        let world = Arc::clone(&self.world);
+        let entrance = Arc::new(entrance);
+        let accepting = net::accept(listener, stopped.clone(), move |wire, reset| {
+            let (world, entrance) = (Arc::clone(&world), Arc::clone(&entrance));
+            net::serve_connection(wire, move |request| {
+                let (world, entrance) = (Arc::clone(&world), Arc::clone(&entrance));
+                let reset = reset.clone();
+                async move { graph::serve(&world, &entrance, &reset, request).await }
+            })
+        });
+        self.tasks.push(tokio::spawn(accepting));
+    }
+
+    fn serve_download(
+        &mut self,
+        listener: TcpListener,
+        authority: String,
+        stopped: &watch::Receiver<bool>,
+    ) {
+        let world = Arc::clone(&self.world);
+        let accepting = net::accept(listener, stopped.clone(), move |wire, reset| {
+            let (world, authority) = (Arc::clone(&world), authority.clone());
+            net::serve_connection(wire, move |request| {
+                let (world, authority) = (Arc::clone(&world), authority.clone());
+                let reset = reset.clone();
+                async move { graph::download::serve(&world, &authority, &reset, request).await }
             })
         });
         self.tasks.push(tokio::spawn(accepting));

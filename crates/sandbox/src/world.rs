@@ -29,6 +29,8 @@ pub(crate) struct Addresses {
     pub(crate) region: String,
     pub(crate) managed_identity: String,
     pub(crate) control: String,
+    pub(crate) graph: String,
+    pub(crate) download: String,
     pub(crate) proxy: Option<String>,
 }
 
@@ -51,6 +53,8 @@ pub(crate) struct World {
     pub(crate) cursors: Mutex<Cursors>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) addresses: OnceLock<Addresses>,
+    /// What each app has spent of Graph's limit.
+    pub(crate) spent: Mutex<crate::graph::Spent>,
     in_flight: AtomicUsize,
     next_back_end: AtomicUsize,
 }
@@ -91,6 +95,7 @@ impl World {
             cursors: Mutex::new(Cursors::default()),
             journal: Arc::new(Journal::new(options.settings.log)),
             addresses: OnceLock::new(),
+            spent: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             next_back_end: AtomicUsize::new(0),
             clock,
@@ -118,6 +123,8 @@ impl World {
             switches.allow_sender_fails_first = settings.allow_sender == AllowSender::FailsBefore;
             switches.release_all_or_nothing = settings.release_all_or_nothing;
             tenant.compliance.pace_percent = Some(settings.pace_percent);
+            tenant.ediscovery.pace_percent = settings.pace_percent;
+            tenant.ediscovery.rules = settings.graph.clone();
         }
         *lock(&self.settings) = settings;
     }

@@ -104,6 +104,12 @@ pub(crate) fn instance(world: &World, base: &str, query: &str) -> Answer {
     )
 }
 
+/// The page on which a person would sign in. Nobody can: there is no browser here.
+pub(crate) fn page() -> Answer {
+    let page = "<!DOCTYPE html><html dir=\"ltr\" lang=\"en\"><head><title>Sign in to your account</title></head><body><div id=\"loginHeader\">Sign in</div></body></html>";
+    body::answer(200, "text/html; charset=utf-8", page)
+}
+
 /// `/common/userrealm/{upn}`: an account of the tenant's domains is managed, any other unknown.
 pub(crate) fn user_realm(world: &World, upn: &str) -> Answer {
     let directory = lock(&world.directory);

@@ -90,6 +90,7 @@ pub(crate) async fn serve(
         [_, "discovery", "v2.0", "keys"] | [_, "discovery", "keys"] => {
             body::json(200, &serde_json::json!({"keys": []}))
         }
+        [_, "oauth2", "authorize"] | [_, "oauth2", "v2.0", "authorize"] => discovery::page(),
         ["common", "userrealm", upn] => discovery::user_realm(world, upn),
         _ => body::empty(404),
     };

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     directory::{App, Show},
-    roles,
+    options, roles,
     world::{World, lock},
 };
 
@@ -17,7 +17,12 @@ pub(crate) enum Resource {
     Exchange,
     Compliance,
     Graph,
+    /// The reports of eDiscovery.
+    Download,
 }
+
+/// The app id of the service that gives out reports of eDiscovery, which is its audience too.
+const DOWNLOAD: &str = "b26e684c-5068-4120-a679-64a5d2c909d9";
 
 /// Whose token it is.
 #[derive(Debug, Clone)]
@@ -59,7 +64,30 @@ pub(crate) fn resource(world: &World, audience: &str) -> Option<Resource> {
     {
         return Some(Resource::Compliance);
     }
-    (wanted == "https://graph.microsoft.com").then_some(Resource::Graph)
+    let graph = [
+        "https://graph.microsoft.com",
+        "00000003-0000-0000-c000-000000000000",
+    ];
+    if graph.contains(&wanted.as_str()) || wanted == at.graph {
+        return Some(Resource::Graph);
+    }
+    // The principal of the download service may be missing in the tenant.
+    let download = wanted.strip_prefix("api://").unwrap_or(&wanted) == DOWNLOAD;
+    (download && world.settings().graph.download_principal).then_some(Resource::Download)
+}
+
+/// The permissions of Graph or of the download service that a token carries.
+fn permissions(world: &World, resource: Resource, app_only: bool) -> Vec<String> {
+    let rules = world.settings().graph;
+    let held = if app_only {
+        rules.app_permissions
+    } else {
+        rules.user_permissions
+    };
+    let download = resource == Resource::Download;
+    held.into_iter()
+        .filter(|name| (name == options::DOWNLOAD) == download)
+        .collect()
 }
 
 /// The management grants of a subject: directory roles for the token, role groups for the call.
@@ -134,8 +162,13 @@ pub(crate) fn access(world: &World, order: &Order<'_>) -> String {
             add("oid", app.object_id.to_string().into());
             add("sub", app.object_id.to_string().into());
             add("appidacr", "1".into());
-            if app.show != Show::NoAppRole && order.resource != Resource::Graph {
-                add("roles", json!(["Exchange.ManageAsApp"]));
+            let roles = match order.resource {
+                Resource::Graph | Resource::Download => permissions(world, order.resource, true),
+                _ if app.show == Show::NoAppRole => Vec::new(),
+                _ => vec!["Exchange.ManageAsApp".to_owned()],
+            };
+            if !roles.is_empty() {
+                add("roles", json!(roles));
             }
             wids.push(roles::DEFAULT_WID.into());
         }
@@ -146,10 +179,13 @@ pub(crate) fn access(world: &World, order: &Order<'_>) -> String {
             add("upn", upn.as_str().into());
             add("unique_name", upn.as_str().into());
             add("appidacr", "0".into());
-            add(
-                "scp",
-                "AdminApi.AccessAsUser.All Exchange.Manage user_impersonation".into(),
-            );
+            let scopes = match order.resource {
+                Resource::Graph | Resource::Download => {
+                    permissions(world, order.resource, false).join(" ")
+                }
+                _ => "AdminApi.AccessAsUser.All Exchange.Manage user_impersonation".to_owned(),
+            };
+            add("scp", scopes.into());
         }
     }
     add("wids", Value::Array(wids));

@@ -152,7 +152,16 @@ impl Rule {
         } else {
             Effect::Read
         };
-        want.endpoint == probe.endpoint
+        let graph = want
+            .cmdlet
+            .as_ref()
+            .is_some_and(|name| name.to_ascii_lowercase().starts_with("graph:"));
+        let endpoint = if graph {
+            Endpoint::Graph
+        } else {
+            want.endpoint
+        };
+        endpoint == probe.endpoint
             && want
                 .cmdlet
                 .as_ref()

@@ -5,6 +5,7 @@ pub mod company;
 pub mod compliance;
 #[cfg(test)]
 mod documented;
+pub(crate) mod ediscovery;
 pub mod made;
 pub mod mailbox;
 pub mod mailstore;
@@ -107,6 +108,8 @@ pub struct Tenant {
     pub(crate) mail: mailstore::MailStore,
     /// Searches and their actions.
     pub(crate) compliance: compliance::State,
+    /// Cases of eDiscovery.
+    pub(crate) ediscovery: ediscovery::State,
     /// Allow/block lists.
     pub(crate) lists: tabl::Lists,
     /// Quarantine.
@@ -172,6 +175,7 @@ impl Tenant {
             directory: mailbox::Directory::new(&company, options, now),
             organization: organization::Organization::new(&company, options, now),
             compliance: compliance::State::default(),
+            ediscovery: ediscovery::State::new(&SeededRandom::new(options.seed ^ 0x6361_7365_735f)),
             options: options.clone(),
             company,
             mail,
@@ -194,6 +198,7 @@ impl Tenant {
     pub fn advance(&mut self, now: Timestamp) {
         self.lists.expire(now);
         self.directory.settle(now);
+        self.ediscovery.settle(&self.company, &mut self.mail, now);
         self.mail.run_assistant(&self.company, now);
     }
 
@@ -216,6 +221,7 @@ impl Tenant {
             "mailboxes": self.directory.state(),
             "organization": self.organization.state(),
             "compliance": self.compliance.state_json(now),
+            "ediscovery": self.ediscovery.state_json(&self.company, now),
             "mail": self.mail.state_json(&self.company),
         })
     }

@@ -231,7 +231,7 @@ async fn the_ca_is_private_constrained_and_gone_afterwards() {
         .permitted_subtrees
         .clone()
         .unwrap();
-    assert_eq!(names.len(), 7);
+    assert_eq!(names.len(), 10);
     let life = ca.validity().not_after.timestamp() - ca.validity().not_before.timestamp();
     assert!(life <= 86_400, "{life}");
     lab.running.stop().await;

@@ -11,6 +11,7 @@ mod compliance;
 mod control;
 mod door;
 mod faults;
+mod graph;
 mod intercept;
 mod lab;
 mod sign_in;

@@ -17,7 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 pub use cmdlets::CMDLETS;
-pub use kql::{KqlError, Query};
+pub(crate) use kql::Evaluator;
+pub use kql::{Dialect, KqlError, Query};
+pub(crate) use run::{duration, searched};
 
 use crate::{
     cmdlet::{Call, Refusal, Stage},

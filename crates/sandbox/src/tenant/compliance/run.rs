@@ -42,7 +42,7 @@ pub(super) const STARTING: SignedDuration = SignedDuration::from_secs(2);
 
 /// How long a search over so many mailboxes takes: 30 s for 100 and 25 minutes for 100,000 are
 /// published; between and around them the same power law.
-pub(super) fn duration(mailboxes: usize) -> SignedDuration {
+pub(crate) fn duration(mailboxes: usize) -> SignedDuration {
     let many = u32::try_from(mailboxes.max(1)).map_or_else(|_| f64::from(u32::MAX), f64::from);
     let exponent = 50_f64.ln() / 1_000_f64.ln();
     SignedDuration::try_from_secs_f64(30.0 * (many / 100.0).powf(exponent))
@@ -63,6 +63,22 @@ pub(super) struct Hits {
     /// Index into the mail store.
     pub mailbox: usize,
     pub items: Vec<Found>,
+}
+
+/// The items of a mailbox that a search looks at. A purged item that nothing holds is on its way
+/// out and no longer searched, unless the index still `lists` it.
+pub(crate) fn searched<'a>(
+    company: &Company,
+    mail: &'a MailStore,
+    mailbox: usize,
+    lists: impl Fn(&Item) -> bool + 'a,
+) -> impl Iterator<Item = &'a Item> {
+    let kept = company
+        .record(mailbox)
+        .is_some_and(|record| record.litigation_hold || record.single_item_recovery);
+    mail.items(mailbox)
+        .iter()
+        .filter(move |item| kept || item.folder != Folder::Purges || lists(item))
 }
 
 /// What a run found, taken when it starts.
@@ -91,24 +107,22 @@ impl Snapshot {
         };
         let mut evaluator = Evaluator::new(query, company, now);
         for mailbox in resolved.mailboxes {
-            let kept = company
-                .record(mailbox)
-                .is_some_and(|record| record.litigation_hold || record.single_item_recovery);
-            // A purged item that nothing holds is on its way out and no longer searched.
-            let searched = |item: &&Item| kept || item.folder != Folder::Purges;
-            let mut items = Vec::new();
-            for item in mail.items(mailbox).iter().filter(searched) {
+            let mut hits = Hits {
+                mailbox,
+                items: Vec::new(),
+            };
+            for item in searched(company, mail, mailbox, |_| false) {
                 if item.message.unindexed {
                     snapshot.unindexed_items += 1;
                     snapshot.unindexed_size += item.message.size;
                 } else if evaluator.matches(mailbox, item) {
-                    items.push(Found {
+                    hits.items.push(Found {
                         id: item.id,
                         size: item.message.size,
                     });
                 }
             }
-            snapshot.hits.push(Hits { mailbox, items });
+            snapshot.hits.push(hits);
         }
         snapshot
     }

@@ -25,8 +25,40 @@ impl Query {
     ///
     /// The service's sentence when the query names an unknown property or is malformed.
     pub fn parse(text: &str) -> Result<Self, KqlError> {
-        parse::parse(text).map(|root| Self { root })
+        Self::read(text, Dialect::default())
     }
+
+    /// Reads a query in a dialect.
+    ///
+    /// # Errors
+    ///
+    /// As [`Query::parse`]; with `plain_quotes` also for typographic quotation marks.
+    pub fn read(text: &str, dialect: Dialect) -> Result<Self, KqlError> {
+        if dialect.plain_quotes && text.contains(['\u{201c}', '\u{201d}', '\u{201e}']) {
+            return Err(KqlError(
+                "Quotation marks must be straight ones.".to_owned(),
+            ));
+        }
+        let root = parse::parse(text, dialect.space_is_or)?;
+        Ok(Self {
+            root: if dialect.blind_to_message_ids {
+                root.without_message_ids()
+            } else {
+                root
+            },
+        })
+    }
+}
+
+/// How the services that share this language differ; the default is the classic one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dialect {
+    /// A space between two clauses means OR instead of AND.
+    pub space_is_or: bool,
+    /// `internetMessageId` is taken and finds nothing.
+    pub blind_to_message_ids: bool,
+    /// Typographic quotation marks are refused.
+    pub plain_quotes: bool,
 }
 
 /// Why a query was refused.
@@ -113,6 +145,19 @@ enum Node {
     Property(Property, Text),
     Date(Property, DateRange),
     Size(NumberRange),
+}
+
+impl Node {
+    fn without_message_ids(self) -> Self {
+        let all = |nodes: Vec<Self>| nodes.into_iter().map(Self::without_message_ids).collect();
+        match self {
+            Self::Property(Property::InternetMessageId, _) => Self::Nothing,
+            Self::And(nodes) => Self::And(all(nodes)),
+            Self::Or(nodes) => Self::Or(all(nodes)),
+            Self::Not(node) => Self::Not(Box::new(node.without_message_ids())),
+            other => other,
+        }
+    }
 }
 
 #[cfg(test)]

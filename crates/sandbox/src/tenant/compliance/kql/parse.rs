@@ -15,7 +15,7 @@ const NEAR: usize = 8;
 
 pub(super) type Read<T> = Result<T, KqlError>;
 
-pub(super) fn parse(text: &str) -> Read<Node> {
+pub(super) fn parse(text: &str, space_is_or: bool) -> Read<Node> {
     if text.chars().count() > MAX_LENGTH {
         return fail(format!("The query is longer than {MAX_LENGTH} characters."));
     }
@@ -25,6 +25,7 @@ pub(super) fn parse(text: &str) -> Read<Node> {
     let mut parser = Parser {
         text: text.chars().collect(),
         at: 0,
+        space_is_or,
     };
     let node = parser.alternatives(0, None)?;
     parser.space();
@@ -38,9 +39,20 @@ pub(super) fn fail<T>(text: impl Into<String>) -> Read<T> {
     Err(KqlError(text.into()))
 }
 
+/// The one node, or several under a head; nothing when there is none.
+fn one(mut nodes: Vec<Node>, head: impl FnOnce(Vec<Node>) -> Node) -> Option<Node> {
+    if nodes.len() < 2 {
+        nodes.pop()
+    } else {
+        Some(head(nodes))
+    }
+}
+
 struct Parser {
     text: Vec<char>,
     at: usize,
+    /// What stands between two clauses that no operator joins.
+    space_is_or: bool,
 }
 
 impl Parser {
@@ -74,6 +86,7 @@ impl Parser {
         let mut probe = Self {
             text: Vec::new(),
             at: 0,
+            space_is_or: self.space_is_or,
         };
         probe.text = self
             .text
@@ -118,11 +131,14 @@ impl Parser {
     }
 
     fn conjunction(&mut self, depth: usize, of: Option<Property>) -> Read<Option<Node>> {
-        let mut nodes = Vec::new();
+        let mut groups: Vec<Vec<Node>> = Vec::new();
+        // Whether what comes next is joined to what came before by more than a space.
+        let mut joined = false;
         let mut wanted = false;
         loop {
             self.space();
             if self.condition_mark() {
+                joined = true;
                 continue;
             }
             if self.peek(0).is_none_or(|c| c == ')') || self.sees("OR") {
@@ -132,23 +148,23 @@ impl Parser {
                 break;
             }
             if self.sees("AND") {
-                if nodes.is_empty() || wanted {
+                if groups.is_empty() || wanted {
                     return fail("AND has nothing on its left.");
                 }
                 self.operator("AND");
-                wanted = true;
+                (joined, wanted) = (true, true);
                 continue;
             }
             if let Some(node) = self.unary(depth, of)? {
-                nodes.push(node);
-                wanted = false;
+                match groups.last_mut() {
+                    Some(group) if joined || !self.space_is_or => group.push(node),
+                    _ => groups.push(vec![node]),
+                }
+                (joined, wanted) = (false, false);
             }
         }
-        Ok(match nodes.len() {
-            0 => None,
-            1 => nodes.pop(),
-            _ => Some(Node::And(nodes)),
-        })
+        let sides = groups.into_iter().filter_map(|group| one(group, Node::And));
+        Ok(one(sides.collect(), Node::Or))
     }
 
     fn unary(&mut self, depth: usize, of: Option<Property>) -> Read<Option<Node>> {

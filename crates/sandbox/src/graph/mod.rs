@@ -1,0 +1,402 @@
+//! Microsoft Graph: eDiscovery, mail, analysed mails and a little of the directory, on a host of
+//! its own, over the same tenant as the cmdlets.
+
+mod auth;
+mod cases;
+pub(crate) mod download;
+mod error;
+mod fields;
+mod limit;
+mod odata;
+mod operations;
+mod report;
+mod route;
+mod rows;
+mod searches;
+mod sources;
+mod strike;
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, Request, request};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+pub(crate) use limit::Spent;
+
+use crate::{
+    body::{self, Answer},
+    fault::{Endpoint, FaultKind, Phase, Probe, Strike},
+    journal::{self, Record},
+    net::{Gone, ResetSwitch},
+    tenant::{
+        Tenant,
+        ediscovery::{Doom, Refused},
+    },
+    world::{World, lock},
+};
+use auth::Session;
+use error::Ids;
+use fields::Fields;
+use odata::Query;
+use route::{Call, NoRoute, Route};
+
+/// No request is larger than this.
+const LARGEST: usize = 4 * 1024 * 1024;
+
+/// Under which addresses Graph was reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Entrance {
+    /// The origin of the request.
+    pub(crate) base: String,
+    /// The origin of links to reports.
+    pub(crate) download: String,
+}
+
+/// What a call answers.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    status: u16,
+    value: Option<Value>,
+    location: Option<String>,
+}
+
+impl Reply {
+    fn value(status: u16, value: Value) -> Self {
+        Self {
+            status,
+            value: Some(value),
+            location: None,
+        }
+    }
+
+    fn empty(status: u16) -> Self {
+        Self {
+            status,
+            value: None,
+            location: None,
+        }
+    }
+
+    /// 202 with the address of what was started.
+    fn accepted(location: String) -> Self {
+        Self {
+            status: 202,
+            value: None,
+            location: Some(location),
+        }
+    }
+}
+
+type Answered = Result<Reply, Refused>;
+
+/// A call with all that it rests on.
+pub(crate) struct Ask<'a> {
+    tenant: &'a mut Tenant,
+    session: &'a Session,
+    route: &'a Route,
+    query: &'a Query,
+    fields: &'a Fields,
+    entrance: &'a Entrance,
+    now: Timestamp,
+    /// The request takes enumeration members beyond the first ones.
+    unmasked: bool,
+    /// How an operation that is started goes wrong.
+    doom: Doom,
+    /// For how long the files of an operation stay away after its end.
+    late_seconds: u64,
+}
+
+impl Ask<'_> {
+    /// The context annotation of an answer.
+    fn context(&self, of: &str) -> String {
+        format!("{}/v1.0/$metadata#{of}", self.entrance.base)
+    }
+
+    /// The address that was asked for, without its query.
+    fn link(&self) -> String {
+        format!("{}{}", self.entrance.base, self.route.path)
+    }
+}
+
+/// Serves one request of Graph.
+pub(crate) async fn serve(
+    world: &Arc<World>,
+    entrance: &Entrance,
+    reset: &ResetSwitch,
+    request: Request<Incoming>,
+) -> Result<Answer, Gone> {
+    let mut record = world.record("graph");
+    let began = world.clock.elapsed();
+    let (parts, incoming) = request.into_parts();
+    record.entry.method = parts.method.to_string();
+    record.entry.path = kernel::escape::clipped(parts.uri.path(), 300);
+    record.entry.client_request_id = parts
+        .headers
+        .get("client-request-id")
+        .and_then(|value| uuid::Uuid::try_parse(value.to_str().ok()?).ok())
+        .map(|id| id.to_string());
+    let request_id = record.entry.request_id.clone();
+    let ids = Ids {
+        client: record
+            .entry
+            .client_request_id
+            .clone()
+            .unwrap_or_else(|| request_id.clone()),
+        request: request_id,
+    };
+    let answered = answer(world, entrance, reset, &parts, incoming, &ids, &mut record).await;
+    record.entry.took_ms = crate::door::millis(world.clock.elapsed().saturating_sub(began));
+    let mut answer = answered?;
+    if record
+        .entry
+        .fault
+        .is_none_or(|fault| fault.kind != FaultKind::Hang)
+    {
+        record.entry.status = Some(answer.status().as_u16());
+    }
+    crate::door::stamp(world, &mut answer, &ids.request);
+    body::set(&mut answer, "client-request-id", &ids.client);
+    body::set(
+        &mut answer,
+        "x-ms-ags-diagnostic",
+        "{\"ServerInfo\":{\"DataCenter\":\"West Europe\",\"Slice\":\"E\",\"Ring\":\"5\",\"ScaleUnit\":\"001\",\"RoleInstance\":\"AM1PEPF0001\"}}",
+    );
+    Ok(answer)
+}
+
+async fn answer(
+    world: &Arc<World>,
+    entrance: &Entrance,
+    reset: &ResetSwitch,
+    parts: &request::Parts,
+    incoming: Incoming,
+    ids: &Ids,
+    record: &mut Record,
+) -> Result<Answer, Gone> {
+    let refuse = |refused: &Refused| Ok(error::answer(world, ids, refused));
+    // The body is read first: a connection with an unread one could not be used again.
+    let Ok(collected) = Limited::new(incoming, LARGEST).collect().await else {
+        return refuse(&Refused::new(
+            413,
+            "RequestEntityTooLarge",
+            "The request is too large.",
+        ));
+    };
+    let bytes = collected.to_bytes();
+    let route = match route::find(&parts.method, parts.uri.path()) {
+        Ok(route) => route,
+        Err(none) => return refuse(&unrouted(&none)),
+    };
+    record.entry.call = Some(route.name.to_owned());
+    record.entry.changes = route.changes;
+    let session = match auth::session(world, &parts.headers, ids) {
+        Ok(session) => session,
+        Err(answer) => return Ok(*answer),
+    };
+    record.entry.caller = Some(session.actor.name.clone());
+    let in_flight = world.enter();
+    record.entry.in_flight = in_flight.now;
+    let settings = world.settings();
+    let latency = Duration::from_millis(settings.graph.latency_ms);
+    world.clock.sleep(settings.delay().max(latency)).await;
+    if let Some(seconds) = limit::over(world, &settings.graph, &session, &route) {
+        return Ok(strike::throttled(world, ids, seconds));
+    }
+    let probe = Probe {
+        endpoint: Endpoint::Graph,
+        cmdlet: route.name,
+        changes: route.changes,
+        cursor: false,
+        follow_up: false,
+    };
+    let strike = lock(&world.faults).strike(&probe);
+    let call = Prepared {
+        world,
+        entrance,
+        session: &session,
+        route: &route,
+        text: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        bytes: &bytes,
+        ids,
+    };
+    let Some(strike) = strike else {
+        return Ok(call.perform(None, record));
+    };
+    let target = strike::Target {
+        world,
+        ids,
+        path: &route.path,
+        token: &session.token_id,
+    };
+    if strike.phase == Phase::Before
+        && let Some(answer) = strike::before(&target, record, reset, strike).await?
+    {
+        return Ok(answer);
+    }
+    crate::door::strike::note(record, strike);
+    let answer = call.perform(Some(strike), record);
+    if strike.phase == Phase::Before {
+        return Ok(answer);
+    }
+    strike::after(&target, record, reset, strike, answer).await
+}
+
+/// What a request gets that is no call.
+fn unrouted(none: &NoRoute) -> Refused {
+    match none {
+        NoRoute::Version => Refused::bad("Invalid version."),
+        NoRoute::Path(segment) => Refused::bad(format!(
+            "Resource not found for the segment '{}'.",
+            kernel::escape::clipped(segment, 80)
+        )),
+        NoRoute::Method => Refused::new(
+            405,
+            "MethodNotAllowed",
+            "The HTTP resource that matches the request URI does not support this method.",
+        ),
+    }
+}
+
+/// A call of a known caller, before anything of it is judged.
+struct Prepared<'a> {
+    world: &'a Arc<World>,
+    entrance: &'a Entrance,
+    session: &'a Session,
+    route: &'a Route,
+    text: &'a str,
+    headers: &'a HeaderMap,
+    bytes: &'a [u8],
+    ids: &'a Ids,
+}
+
+impl Prepared<'_> {
+    /// Carries the call out.
+    fn perform(&self, strike: Option<Strike>, record: &mut Record) -> Answer {
+        let done = self.run(strike, record);
+        match done {
+            Ok(reply) => self.written(reply),
+            Err(refused) => {
+                record.entry.refused = record.entry.executed;
+                error::answer(self.world, self.ids, &refused)
+            }
+        }
+    }
+
+    fn run(&self, strike: Option<Strike>, record: &mut Record) -> Answered {
+        auth::may(self.world, self.session, self.route)?;
+        let query = Query::read(self.text)?;
+        let fields = Fields::read(self.bytes)?;
+        record.entry.parameters = shown(&fields);
+        record.entry.executed = true;
+        let now = self.world.clock.now();
+        let kind = strike.map(|strike| strike.kind);
+        let late = strike.and_then(|strike| strike.seconds).unwrap_or(30);
+        let mut tenant = lock(&self.world.tenant);
+        tenant.advance(now);
+        let mut ask = Ask {
+            tenant: &mut tenant,
+            session: self.session,
+            route: self.route,
+            query: &query,
+            fields: &fields,
+            entrance: self.entrance,
+            now,
+            unmasked: prefers(self.headers, "include-unknown-enum-members"),
+            doom: doom(kind),
+            late_seconds: if kind == Some(FaultKind::MetadataLate) {
+                late
+            } else {
+                0
+            },
+        };
+        dispatch(&mut ask)
+    }
+
+    fn written(&self, reply: Reply) -> Answer {
+        let mut answer = match reply.value {
+            None => body::empty(reply.status),
+            Some(value) => body::answer(
+                reply.status,
+                "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
+                value.to_string(),
+            ),
+        };
+        if let Some(location) = &reply.location {
+            body::set(&mut answer, "location", location);
+        }
+        if self.headers.contains_key("prefer")
+            && prefers(self.headers, "include-unknown-enum-members")
+        {
+            body::set(
+                &mut answer,
+                "preference-applied",
+                "include-unknown-enum-members",
+            );
+        }
+        answer
+    }
+}
+
+/// What of a body stands in the log.
+fn shown(fields: &Fields) -> Map<String, Value> {
+    journal::loggable(&fields.0)
+}
+
+/// Whether one of the `Prefer` headers has this word.
+fn prefers(headers: &HeaderMap, word: &str) -> bool {
+    headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|one| one.trim().eq_ignore_ascii_case(word))
+}
+
+fn doom(kind: Option<FaultKind>) -> Doom {
+    match kind {
+        Some(FaultKind::SubmissionFailed) => Doom::SubmissionFailed,
+        Some(FaultKind::OperationFailed) => Doom::Failed,
+        Some(FaultKind::PartlySucceeded) => Doom::Partly,
+        Some(FaultKind::WarningOnly) => Doom::Nothing,
+        _ => Doom::Fine,
+    }
+}
+
+fn dispatch(ask: &mut Ask<'_>) -> Answered {
+    match ask.route.call {
+        Call::CasesRoot => Ok(cases::root(ask)),
+        Call::ListCases => cases::list(ask),
+        Call::CreateCase => cases::create(ask),
+        Call::GetCase => cases::get(ask),
+        Call::UpdateCase => cases::update(ask),
+        Call::DeleteCase => cases::delete(ask),
+        Call::CloseCase => cases::close(ask),
+        Call::ReopenCase => cases::reopen(ask),
+        Call::GetSettings => cases::settings(ask),
+        Call::UpdateSettings => cases::update_settings(ask),
+        Call::ListMembers => cases::members(ask),
+        Call::AddMember => cases::add_member(ask),
+        Call::ListSources => sources::list(ask),
+        Call::AddSource => sources::add(ask),
+        Call::GetSource => sources::get(ask),
+        Call::ListSearches => searches::list(ask),
+        Call::CreateSearch => searches::create(ask),
+        Call::GetSearch => searches::get(ask),
+        Call::UpdateSearch => searches::update(ask),
+        Call::DeleteSearch => searches::delete(ask),
+        Call::ListSearchSources => sources::list_additional(ask),
+        Call::AddSearchSource => sources::add_additional(ask),
+        Call::ListBoundSources => sources::list_bound(ask),
+        Call::Estimate => operations::estimate(ask),
+        Call::LastEstimate => operations::last_estimate(ask),
+        Call::Purge => operations::purge(ask),
+        Call::ExportReport => operations::export_report(ask),
+        Call::ExportResult => operations::export_result(ask),
+        Call::ListOperations => operations::list(ask),
+        Call::GetOperation => operations::get(ask),
+    }
+}
