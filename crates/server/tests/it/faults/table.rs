@@ -137,8 +137,10 @@ pub fn row(kind: FaultKind, phase: Phase) -> [End; 8] {
         FaultKind::HtmlOk | FaultKind::NulBytes => open(READ, failed(UNREADABLE), done, UNREADABLE),
         FaultKind::EndlessBody => open(failed(TOO_LARGE), failed(TOO_LARGE), done, TOO_LARGE),
         FaultKind::StrangerRedirect => open(failed(STRANGER), failed(STRANGER), done, STRANGER),
-        // Commands that go by Graph have a table of their own.
-        FaultKind::SubmissionFailed
+        FaultKind::WarningOnly => never(READ, READ, REFUSED),
+        FaultKind::Lag
+        // Only calls of Graph are struck, which none of these commands makes here.
+        | FaultKind::SubmissionFailed
         | FaultKind::OperationFailed
         | FaultKind::PartlySucceeded
         | FaultKind::MetadataLate
@@ -146,8 +148,6 @@ pub fn row(kind: FaultKind, phase: Phase) -> [End; 8] {
         | FaultKind::WrappedForbidden
         | FaultKind::ReportBomb
         | FaultKind::ReportColumns => reads(READ, READ),
-        FaultKind::WarningOnly => never(READ, READ, REFUSED),
-        FaultKind::Lag => reads(READ, READ),
         // These strike reads of several pages alone.
         FaultKind::LostCursor => reads(READ, partial("cursor_lost")),
         FaultKind::RowVanishes => reads(
