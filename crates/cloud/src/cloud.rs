@@ -10,7 +10,7 @@ use crate::{
     settings::Settings,
     signin::SignIn,
     token::Token,
-    transport::{Dialer, Outgoing, PeerInfo, Proxies, Request, Response, Transport},
+    transport::{Dialer, Download, Outgoing, PeerInfo, Proxies, Request, Response, Transport},
     trust::{TrustedUrl, Untrusted},
 };
 
@@ -23,6 +23,8 @@ pub struct Cloud {
     sign_in: SignIn,
     exchange: Slot,
     compliance: Slot,
+    graph: Slot,
+    download: Slot,
     regional: Mutex<Option<TrustedUrl>>,
     peer: Mutex<PeerInfo>,
 }
@@ -51,6 +53,8 @@ impl Cloud {
             sign_in,
             exchange: Slot::default(),
             compliance: Slot::default(),
+            graph: Slot::default(),
+            download: Slot::default(),
             regional: Mutex::new(None),
             peer: Mutex::new(PeerInfo::default()),
         }))
@@ -103,7 +107,9 @@ impl Cloud {
         if let Some(token) = slot.fresh(now).filter(usable) {
             return Ok(token);
         }
-        let scope = self.settings.endpoints.scope(resource);
+        let Some(scope) = self.settings.endpoints.scope(resource) else {
+            return Err(SignInError::NotOffered(resource));
+        };
         let outcome = match self.sealed(scope).await {
             Ok(sealed) => {
                 let kept = sealed.as_ref().and_then(Sealed::load);
@@ -170,7 +176,7 @@ impl Cloud {
     pub fn base(&self, resource: Resource) -> Result<TrustedUrl, Untrusted> {
         let regional = match resource {
             Resource::Compliance => self.compliance_base(),
-            Resource::Exchange => None,
+            Resource::Exchange | Resource::Graph | Resource::EdiscoveryDownload => None,
         };
         match regional {
             Some(base) => Ok(base),
@@ -191,20 +197,29 @@ impl Cloud {
         *self.regional.lock().unwrap_or_else(PoisonError::into_inner) = Some(base);
     }
 
+    /// Whether a link or operation that Graph named may get Graph's token; see
+    /// [`crate::Endpoints::trust_graph`].
+    pub fn trust_graph(&self, url: &str) -> Result<TrustedUrl, Untrusted> {
+        self.settings.endpoints.trust_graph(url)
+    }
+
+    /// Whether a report may be fetched from there, and whether with a token; see
+    /// [`crate::Endpoints::trust_download`].
+    pub fn trust_download(&self, url: &str) -> Result<TrustedUrl, Untrusted> {
+        self.settings.endpoints.trust_download(url)
+    }
+
     /// Carries a request. Redirects are not followed.
     pub async fn send(&self, request: Request) -> Result<Response, SendError> {
-        let outgoing = Outgoing {
-            method: request.method,
-            origin: request.url.origin().clone(),
-            path_and_query: request.url.path_and_query().to_owned(),
-            headers: request.headers,
-            body: request.body,
-            deadline: request.deadline,
-            max_body: request.max_body,
-        };
-        let response = Box::pin(self.transport.send(outgoing)).await?;
+        let response = Box::pin(self.transport.send(outgoing(request))).await?;
         *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = response.via.clone();
         Ok(response)
+    }
+
+    /// Carries a request whose answer is read piece by piece, so that memory does not grow with it.
+    /// `deadline` is the time until the head is there, and the longest silence after that.
+    pub async fn open(&self, request: Request) -> Result<Download, SendError> {
+        Box::pin(self.transport.open(outgoing(request))).await
     }
 
     /// Through what the last answer of a service came: proxy, issuer of the certificate.
@@ -219,6 +234,64 @@ impl Cloud {
         match resource {
             Resource::Exchange => &self.exchange,
             Resource::Compliance => &self.compliance,
+            Resource::Graph => &self.graph,
+            Resource::EdiscoveryDownload => &self.download,
         }
+    }
+}
+
+/// What is handed to the transport. A host that is trusted with a report and with nothing else gets
+/// no token and no cookie, whatever the caller put there.
+fn outgoing(request: Request) -> Outgoing {
+    let mut headers = request.headers;
+    if !request.url.takes_token() {
+        headers.remove(http::header::AUTHORIZATION);
+        headers.remove(http::header::COOKIE);
+    }
+    Outgoing {
+        method: request.method,
+        origin: request.url.origin().clone(),
+        path_and_query: request.url.path_and_query().to_owned(),
+        headers,
+        body: request.body,
+        deadline: request.deadline,
+        max_body: request.max_body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, Method, header};
+
+    use super::*;
+    use crate::{CloudName, Endpoints};
+
+    #[test]
+    fn a_signed_link_is_followed_without_token_and_cookie() {
+        let endpoints = Endpoints::of(CloudName::Commercial).unwrap();
+        let sent = |url: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(
+                header::AUTHORIZATION,
+                HeaderValue::from_static("Bearer secret"),
+            );
+            headers.insert(header::COOKIE, HeaderValue::from_static("a=b"));
+            headers.insert("x-other", HeaderValue::from_static("stays"));
+            let request = Request {
+                method: Method::GET,
+                url: endpoints.trust_download(url).unwrap(),
+                headers,
+                body: bytes::Bytes::new(),
+                deadline: std::time::Duration::ZERO,
+                max_body: 0,
+            };
+            let headers = outgoing(request).headers;
+            let names = ["authorization", "cookie", "x-other"];
+            names.map(|name| headers.contains_key(name))
+        };
+        let host = "https://apc.proxyservice.ediscovery.svc.cloud.microsoft/x";
+        assert_eq!(sent(host), [true, true, true]);
+        let storage = "https://store.blob.core.windows.net/x?sig=y";
+        assert_eq!(sent(storage), [false, false, true]);
     }
 }

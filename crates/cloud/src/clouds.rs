@@ -7,7 +7,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use crate::error::ConfigError;
+use crate::{
+    error::ConfigError,
+    graph::{self, GraphEndpoints},
+};
 
 /// Which Microsoft cloud a connection belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -64,6 +67,10 @@ pub enum Resource {
     Exchange,
     /// Security & Compliance.
     Compliance,
+    /// Microsoft Graph.
+    Graph,
+    /// `MicrosoftPurviewEDiscovery`, which hands out the reports of eDiscovery searches.
+    EdiscoveryDownload,
 }
 
 impl fmt::Display for Resource {
@@ -71,6 +78,8 @@ impl fmt::Display for Resource {
         f.write_str(match self {
             Self::Exchange => "Exchange",
             Self::Compliance => "Compliance",
+            Self::Graph => "Microsoft Graph",
+            Self::EdiscoveryDownload => "eDiscovery downloads",
         })
     }
 }
@@ -84,6 +93,7 @@ pub struct Endpoints {
     pub(crate) compliance: String,
     pub(crate) compliance_scope: String,
     pub(crate) trust: Trusted,
+    pub(crate) graph: Option<GraphEndpoints>,
 }
 
 /// Which hosts may get a token.
@@ -247,6 +257,7 @@ impl Endpoints {
                 compliance: known.compliance_suffix,
                 regional: known.regional_suffix,
             },
+            graph: graph::of(name),
         })
     }
 
@@ -279,6 +290,7 @@ impl Endpoints {
             exchange: text(&exchange),
             compliance: text(&compliance),
             trust: Trusted::Origins(origins),
+            graph: None,
         })
     }
 
@@ -287,26 +299,35 @@ impl Endpoints {
         &self.authority
     }
 
-    /// Base URL of a service, before any regional redirect.
-    pub fn base(&self, resource: Resource) -> &str {
+    /// Base URL of a service, before any regional redirect; none where this cloud has none. Reports
+    /// have none of their own: their links come in answers.
+    pub fn base(&self, resource: Resource) -> Option<&str> {
         match resource {
-            Resource::Exchange => &self.exchange,
-            Resource::Compliance => &self.compliance,
+            Resource::Exchange => Some(&self.exchange),
+            Resource::Compliance => Some(&self.compliance),
+            Resource::Graph => self.graph.as_ref().map(|graph| graph.base.as_str()),
+            Resource::EdiscoveryDownload => None,
         }
     }
 
-    /// The scope to ask a token for: the audience and `/.default`.
-    pub fn scope(&self, resource: Resource) -> &str {
+    /// The scope to ask a token for: the audience and `/.default`; none where this cloud has no
+    /// such service.
+    pub fn scope(&self, resource: Resource) -> Option<&str> {
+        let graph = self.graph.as_ref();
         match resource {
-            Resource::Exchange => &self.exchange_scope,
-            Resource::Compliance => &self.compliance_scope,
+            Resource::Exchange => Some(&self.exchange_scope),
+            Resource::Compliance => Some(&self.compliance_scope),
+            Resource::Graph => graph.map(|graph| graph.scope.as_str()),
+            Resource::EdiscoveryDownload => graph
+                .filter(|graph| graph.hands_out_reports())
+                .map(|_| graph::DOWNLOAD_SCOPE),
         }
     }
 
     /// The audience: the scope without `/.default`.
-    pub fn audience(&self, resource: Resource) -> &str {
-        let scope = self.scope(resource);
-        scope.strip_suffix("/.default").unwrap_or(scope)
+    pub fn audience(&self, resource: Resource) -> Option<&str> {
+        let scope = self.scope(resource)?;
+        Some(scope.strip_suffix("/.default").unwrap_or(scope))
     }
 
     /// The host suffixes whose hosts may get a token; empty for custom endpoints, where exactly
@@ -320,11 +341,11 @@ impl Endpoints {
 }
 
 /// A base URL as it is kept: no slash at the end.
-fn text(url: &Url) -> String {
+pub(crate) fn text(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
-fn base_url(name: &'static str, given: &str) -> Result<Url, ConfigError> {
+pub(crate) fn base_url(name: &'static str, given: &str) -> Result<Url, ConfigError> {
     let bad = |reason: &'static str| ConfigError::BadEndpoint {
         name,
         url: kernel::escape::clipped(given, 120),
@@ -352,7 +373,7 @@ pub(crate) fn within(host: &str, suffix: &str) -> bool {
             .is_some_and(|front| front.ends_with('.'))
 }
 
-fn is_microsoft_authority(url: &Url) -> bool {
+pub(crate) fn is_microsoft_authority(url: &Url) -> bool {
     let Some(Host::Domain(host)) = url.host() else {
         return false;
     };
@@ -386,10 +407,10 @@ mod tests {
                 format!(
                     "{name} {} {} {} {} {}",
                     e.authority(),
-                    e.base(Resource::Exchange),
-                    e.scope(Resource::Exchange),
-                    e.base(Resource::Compliance),
-                    e.scope(Resource::Compliance)
+                    e.base(Resource::Exchange).unwrap(),
+                    e.scope(Resource::Exchange).unwrap(),
+                    e.base(Resource::Compliance).unwrap(),
+                    e.scope(Resource::Compliance).unwrap()
                 )
             })
             .collect();
@@ -418,9 +439,9 @@ mod tests {
         assert_eq!(ok.authority(), "http://127.0.0.1:4001");
         assert_eq!(
             ok.scope(Resource::Exchange),
-            "http://localhost:4002/.default"
+            Some("http://localhost:4002/.default")
         );
-        assert_eq!(ok.audience(Resource::Compliance), "http://[::1]:4003");
+        assert_eq!(ok.audience(Resource::Compliance), Some("http://[::1]:4003"));
         for (url, word) in [
             ("http://exchange.example", "loopback only"),
             ("http://10.0.0.1", "loopback only"),

@@ -107,6 +107,9 @@ impl SecretError {
 /// A sign-in that gave no token. In no case was the request it was for sent.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SignInError {
+    /// The cloud of the connection has no such service.
+    #[error("the cloud of this connection has no {0}")]
+    NotOffered(crate::Resource),
     /// Entra, or a managed-identity endpoint, answered and refused.
     #[error("{0}")]
     Refused(Box<Refusal>),
@@ -167,6 +170,13 @@ impl SignInError {
             Failure::new(ErrorKind::AuthenticationFailed, code, upper_first(&text)).status(401)
         };
         match self {
+            Self::NotOffered(resource) => Failure::new(
+                ErrorKind::Configuration,
+                code::NOT_OFFERED,
+                upper_first(&self.to_string()),
+            )
+            .arg("service", resource.to_string())
+            .hint("A connection with `cloud = \"custom\"` names the service under `endpoints`"),
             Self::Refused(refusal) => refusal.failure(),
             // The command's own request never left.
             Self::Unreachable(error) => error.failure().happened(Happened::NotSent),

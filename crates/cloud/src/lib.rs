@@ -10,6 +10,7 @@ mod clouds;
 mod environment;
 mod error;
 mod files;
+mod graph;
 mod refresh;
 mod secret;
 mod settings;
@@ -26,10 +27,11 @@ pub use environment::{
     DeviceCode, DevicePrompt, Environment, IdentityEnvironment, ProxyEnvironment, Timeouts,
 };
 pub use error::{ConfigError, SecretError, SendError, SendKind, SignInError};
+pub use graph::GraphFeature;
 pub use refresh::{Keyring, OsKeyring};
 pub use secret::{SecretSource, SharedSecret, StaticSecret};
 pub use settings::{Auth, PUBLIC_CLIENT_ID, ProxySettings, RefreshStore, Settings};
 pub use source::{CommandSecret, FileSecret};
 pub use token::{Claims, Token, claims_challenge};
-pub use transport::{PeerInfo, Request, Response, Roots};
+pub use transport::{Download, PeerInfo, Request, Response, Roots};
 pub use trust::{TrustedUrl, Untrusted};

@@ -16,18 +16,29 @@ use crate::clouds::{Endpoints, Origin, Resource, Trusted, within};
 pub struct TrustedUrl {
     url: Url,
     origin: Origin,
+    /// It is a place to fetch from and not one of the cloud's own: it gets no token.
+    bare: bool,
 }
 
 impl TrustedUrl {
-    fn new(mut url: Url) -> Option<Self> {
+    pub(crate) fn new(mut url: Url) -> Option<Self> {
         url.set_fragment(None);
         let origin = Origin::of(&url)?;
-        Some(Self { url, origin })
+        Some(Self {
+            url,
+            origin,
+            bare: false,
+        })
     }
 
     /// A base URL out of the checked endpoints.
     pub(crate) fn base(text: &str) -> Option<Self> {
         Self::new(Url::parse(text).ok()?)
+    }
+
+    /// Whether a token may go there; else it is only a place that a signed link points to.
+    pub fn takes_token(&self) -> bool {
+        !self.bare
     }
 
     /// The whole URL.
@@ -65,6 +76,7 @@ impl TrustedUrl {
         Self {
             url,
             origin: self.origin.clone(),
+            bare: self.bare,
         }
     }
 
@@ -78,7 +90,13 @@ impl TrustedUrl {
         Self {
             url,
             origin: base.origin.clone(),
+            bare: base.bare,
         }
+    }
+
+    /// The same place, without the right to a token.
+    pub(crate) fn without_token(self) -> Self {
+        Self { bare: true, ..self }
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -127,7 +145,7 @@ impl Untrusted {
     }
 }
 
-fn parsed(text: &str) -> Result<Url, Untrusted> {
+pub(crate) fn parsed(text: &str) -> Result<Url, Untrusted> {
     let start = || escape::clipped(text, 80);
     let bad = |reason| Untrusted {
         host: start(),
@@ -250,7 +268,10 @@ impl Endpoints {
 
     /// The base URL of a service as a trusted URL.
     pub fn trusted_base(&self, resource: Resource) -> Result<TrustedUrl, Untrusted> {
-        let base = self.base(resource);
+        let base = self.base(resource).ok_or_else(|| Untrusted {
+            host: resource.to_string(),
+            reason: "this cloud has no such service",
+        })?;
         TrustedUrl::base(base).ok_or_else(|| Untrusted {
             host: base.to_owned(),
             reason: "it is not a URL",

@@ -353,6 +353,24 @@ pub mod code {
             "A proxy or a stranger may have answered; check the host.";
         REFUSED = "refused", "The service refused the request.",
             "The message is the service's own.";
+        NOT_OFFERED = "not_offered", "The cloud of the connection does not have this service.",
+            "Use another way that the message names; a `custom` cloud names the service under `endpoints`.";
+        NOT_REGISTERED = "not_registered", "Microsoft Graph knows the app's permission, and Security & Compliance does not know the app; or the eDiscovery case belongs to somebody else.",
+            "In Security & Compliance PowerShell run once: `New-ServicePrincipal -AppId <client id> -ObjectId <object id of the enterprise application>`, `Add-RoleGroupMember -Identity eDiscoveryManager -Member <object id>`, and to see cases of others `Add-eDiscoveryCaseAdmin -User <object id>`. The object id is that of the enterprise application, not of the app registration.";
+        NOT_PROVISIONED = "not_provisioned", "eDiscovery is not set up for this tenant.",
+            "Open the Purview portal once and see that eDiscovery starts there; then try again after an hour.";
+        GATEWAY_REFUSED = "gateway_refused", "A gateway in front of Microsoft Graph refused the request with a page of its own; Graph never saw it.",
+            "Run it again. If it stays, this route may be open to signed-in users only: use a connection that signs in a user.";
+        SOURCE_REQUIRED = "source_required", "The search names no place to look in.",
+            "Name mailboxes, or search all of them.";
+        OPERATION_FAILED = "operation_failed", "The service accepted the work and it failed.",
+            "The message is the service's own. Look at the search before anything is tried again.";
+        DOWNLOAD_REFUSED = "download_refused", "A report could not be fetched: the token for it is missing, or not accepted.",
+            "Grant the app `eDiscovery.Download.Read` of `MicrosoftPurviewEDiscovery` (b26e684c-5068-4120-a679-64a5d2c909d9) with admin consent; where the tenant lacks that enterprise application, create it first (`POST /servicePrincipals` with its appId).";
+        CASE_CLOSED = "case_closed", "The eDiscovery case is closed.",
+            "Reopen it in the Purview portal, or name another with `graph_case` of the connection.";
+        AMBIGUOUS_NAME = "ambiguous_name", "Several objects bear that name, and nothing tells which is meant.",
+            "Rename or delete all but one in the Purview portal, or use a new name.";
         WRONG_ORGANIZATION = "wrong_organization", "Compliance wants the tenant's initial onmicrosoft.com domain.",
             "Set `organization` of the connection to it.";
         CONFIGURATION = "configuration", "The configuration breaks a rule.",

@@ -8,6 +8,7 @@ mod dial;
 mod proxy;
 mod send;
 mod socks;
+mod stream;
 mod tls;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::trust::TrustedUrl;
 pub(crate) use dial::Dialer;
 pub(crate) use proxy::Proxies;
 pub(crate) use send::{Outgoing, Transport, is_overloaded};
+pub use stream::Download;
 pub use tls::Roots;
 
 /// A request. `Host`, `Content-Length`, `User-Agent` and `Accept-Encoding: identity` are added.

@@ -68,7 +68,7 @@ impl Progress {
 
 /// Carries requests.
 pub(crate) struct Transport {
-    dialer: Dialer,
+    pub(super) dialer: Dialer,
     clock: Arc<dyn Clock>,
     keep: Duration,
     idle: Mutex<HashMap<Origin, Vec<Idle>>>,
@@ -200,7 +200,7 @@ impl Transport {
     }
 }
 
-fn build(outgoing: &Outgoing) -> Result<http::Request<Full<Bytes>>, SendError> {
+pub(super) fn build(outgoing: &Outgoing) -> Result<http::Request<Full<Bytes>>, SendError> {
     let origin = &outgoing.origin;
     let bad = |text: &str| SendError::not_sent(SendKind::BadRequest, origin.bare_host(), text);
     let default_port = if origin.https { 443 } else { 80 };
@@ -292,7 +292,7 @@ async fn exchange(
     }))
 }
 
-fn before_the_head(error: &hyper::Error, host: &str) -> SendError {
+pub(super) fn before_the_head(error: &hyper::Error, host: &str) -> SendError {
     let (happened, kind) = if error.is_user() {
         (Happened::NotSent, SendKind::BadRequest)
     } else if error.is_parse() {
@@ -306,7 +306,7 @@ fn before_the_head(error: &hyper::Error, host: &str) -> SendError {
 }
 
 /// The error with its causes, which hyper leaves out of its own text.
-fn words(error: &hyper::Error) -> String {
+pub(super) fn words(error: &hyper::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {

@@ -8,6 +8,7 @@
 mod certificate;
 mod flows;
 mod proxy;
+mod stream;
 mod stub;
 mod tokens;
 mod transport;
