@@ -2,55 +2,81 @@
 //! moved ahead.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use jiff::Timestamp;
 use kernel::Clock;
 
+use crate::world::lock;
+
 /// The simulated tenant's clock.
 #[derive(Debug)]
 pub(crate) struct SandboxClock {
     machine: Arc<dyn Clock>,
     base: Timestamp,
-    start: Duration,
-    ahead_ms: AtomicU64,
+    run: Mutex<Run>,
+}
+
+/// How far the clock has come.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// The machine's running time at the last change of speed.
+    since: Duration,
+    /// How far it had come by then, and by how much it was moved since.
+    gone: Duration,
+    /// Its seconds in one second of the machine.
+    speed: u32,
 }
 
 impl SandboxClock {
     /// A clock that shows `base` now.
     pub(crate) fn new(machine: Arc<dyn Clock>, base: Option<Timestamp>) -> Self {
         let base = base.unwrap_or_else(|| machine.now());
-        let start = machine.elapsed();
+        let run = Run {
+            since: machine.elapsed(),
+            gone: Duration::ZERO,
+            speed: 1,
+        };
         Self {
             machine,
             base,
-            start,
-            ahead_ms: AtomicU64::new(0),
+            run: Mutex::new(run),
         }
+    }
+
+    fn gone(&self, run: &Run) -> Duration {
+        let real = self.machine.elapsed().saturating_sub(run.since);
+        run.gone.saturating_add(real.saturating_mul(run.speed))
     }
 
     /// The tenant's present instant.
     pub(crate) fn now(&self) -> Timestamp {
-        let run = self.machine.elapsed().saturating_sub(self.start);
-        let ahead = Duration::from_millis(self.ahead_ms.load(Ordering::SeqCst));
-        self.base
-            .checked_add(run.saturating_add(ahead))
-            .unwrap_or(Timestamp::MAX)
+        let gone = self.gone(&lock(&self.run));
+        self.base.checked_add(gone).unwrap_or(Timestamp::MAX)
     }
 
     /// Moves the clock ahead; it never goes back.
     pub(crate) fn advance(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        let _ = self
-            .ahead_ms
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |ahead| {
-                Some(ahead.saturating_add(millis))
-            });
+        let mut run = lock(&self.run);
+        run.gone = run.gone.saturating_add(by);
+    }
+
+    /// From now on the clock goes so many times as fast as the machine's.
+    pub(crate) fn set_speed(&self, speed: u32) {
+        let mut run = lock(&self.run);
+        *run = Run {
+            gone: self.gone(&run),
+            since: self.machine.elapsed(),
+            speed,
+        };
+    }
+
+    /// Waits in the tenant's time, at the speed of now.
+    pub(crate) async fn pass(&self, duration: Duration) {
+        let speed = lock(&self.run).speed.max(1);
+        self.sleep(duration / speed).await;
     }
 
     /// The machine's instant, which is what the clients outside know: their assertions and the
@@ -108,5 +134,20 @@ mod tests {
             gone.as_secs() >= 86_400 && gone.as_secs() < 86_500,
             "{gone}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_faster_clock_goes_on_from_where_it_stood() {
+        let machine = Arc::new(kernel::SystemClock::default());
+        let clock = SandboxClock::new(machine, None);
+        clock.advance(Duration::from_hours(1));
+        let before = clock.now();
+        clock.set_speed(3_600);
+        clock.pass(Duration::from_mins(6)).await;
+        let gone = clock.now().duration_since(before).as_secs();
+        assert!((360..36_000).contains(&gone), "{gone}");
+        clock.set_speed(1);
+        let later = clock.now().duration_since(before).as_secs();
+        assert!(later >= gone, "it never goes back");
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     clock::seven_digits,
     entra::grants::DeviceState,
     fault::Script,
-    options::FederatedTrust,
+    options::{FederatedTrust, Planting},
     world::{World, lock},
 };
 
@@ -111,6 +111,7 @@ fn route(world: &Arc<World>, method: &Method, path: &str, bytes: &[u8]) -> Answe
                 .advance(Duration::from_secs(ahead.advance_seconds));
             Ok(clock(world))
         }),
+        ("POST", "/mail") => with(bytes, |wish: Planting| plant(world, &wish)),
         ("POST", "/tokens/expire") => {
             lock(&world.grants).withdraw_all();
             done(&json!({}))
@@ -217,6 +218,12 @@ pub(crate) fn change_settings(
     settings.check()?;
     world.set_settings(settings);
     Ok(())
+}
+
+/// Plants a wave of mail.
+pub(crate) fn plant(world: &World, wish: &Planting) -> Result<Value, String> {
+    let now = world.clock.now();
+    lock(&world.tenant).plant(wish, now)
 }
 
 fn decide(world: &World, wish: &Decide) -> Result<Value, String> {

@@ -2,6 +2,7 @@
 //! about itself.
 
 mod graph;
+mod planting;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use graph::DOWNLOAD;
 pub use graph::{Backend, Csv, EdiscoveryRole, Graph, Licence, Throttle};
+pub use planting::Planting;
 
 pub use crate::tenant::{ComplianceMode, Plan};
 use crate::{fault::Script, tenant};
@@ -195,6 +197,8 @@ pub struct Settings {
     pub device_auto_approve: bool,
     /// Every token request is refused with this AADSTS number.
     pub token_error: Option<u32>,
+    /// How many seconds the sandbox's clock goes in one of the machine's.
+    pub clock_speed: u32,
     /// Whether requests are logged.
     pub log: bool,
     /// Microsoft Graph.
@@ -272,6 +276,7 @@ impl Default for Settings {
             device_interval: 5,
             device_auto_approve: false,
             token_error: None,
+            clock_speed: 1,
             log: true,
             graph: Graph::default(),
         }
@@ -292,6 +297,9 @@ impl Settings {
                     "no directory role or role group is called `{name}`"
                 ));
             }
+        }
+        if !(1..=100_000).contains(&self.clock_speed) {
+            return Err("`clock_speed` must lie between 1 and 100000".to_owned());
         }
         if ![400, 404].contains(&self.not_found_status) {
             return Err("`not_found_status` must be 404 or 400".to_owned());

@@ -23,7 +23,7 @@ use crate::{
     net,
     options::{
         AppService, Basic, Control, Credentials, Description, FederatedTrust, ManagedIdentity,
-        OAuth2, Options, Settings,
+        OAuth2, Options, Planting, Settings,
     },
     world::{Addresses, World, lock},
 };
@@ -392,6 +392,11 @@ impl Running {
     /// The whole state of the tenant.
     pub fn state(&self) -> Value {
         control::state(&self.world)
+    }
+
+    /// Plants a wave of mail and says who has how much of it.
+    pub fn plant(&self, wish: &Planting) -> Result<Value, Error> {
+        control::plant(&self.world, wish).map_err(Error::Settings)
     }
 
     /// The requests so far, in the order in which they came in.

@@ -112,6 +112,7 @@ impl World {
     /// Puts new settings in force.
     pub(crate) fn set_settings(&self, settings: Settings) {
         self.journal.switch(settings.log);
+        self.clock.set_speed(settings.clock_speed);
         {
             let mut tenant = lock(&self.tenant);
             let options = tenant.options_mut();

@@ -200,8 +200,9 @@ async fn answer(
     let in_flight = world.enter();
     record.entry.in_flight = in_flight.now;
     let settings = world.settings();
+    world.clock.sleep(settings.delay()).await;
     let latency = Duration::from_millis(settings.graph.latency_ms);
-    world.clock.sleep(settings.delay().max(latency)).await;
+    world.clock.pass(latency).await;
     if let Some(seconds) = limit::over(world, &settings.graph, &session, &route) {
         return Ok(strike::throttled(world, ids, seconds));
     }

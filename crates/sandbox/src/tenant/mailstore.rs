@@ -219,6 +219,26 @@ impl MailStore {
         Some(id)
     }
 
+    /// Puts a message into a folder where it may have lain for a while: `removed` says since when
+    /// in Recoverable Items.
+    pub(crate) fn place(
+        &mut self,
+        mailbox: usize,
+        folder: Folder,
+        message: Arc<Message>,
+        removed: Option<Timestamp>,
+    ) -> Option<u64> {
+        let id = self.put(mailbox, folder, message)?;
+        if let Some(item) = self
+            .mailboxes
+            .get_mut(mailbox)
+            .and_then(|all| all.last_mut())
+        {
+            item.removed = removed;
+        }
+        Some(id)
+    }
+
     /// Delivers a message to the inbox (a release from quarantine does this).
     pub fn deliver(&mut self, mailbox: usize, message: Arc<Message>) -> Option<u64> {
         self.put(mailbox, Folder::Inbox, message)

@@ -10,6 +10,7 @@ pub mod made;
 pub mod mailbox;
 pub mod mailstore;
 pub mod organization;
+mod plant;
 pub mod quarantine;
 pub mod tabl;
 #[cfg(test)]

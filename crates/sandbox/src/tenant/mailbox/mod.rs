@@ -216,6 +216,14 @@ impl Directory {
         directory
     }
 
+    /// Lets the purged items of a mailbox of the company wait, and with `hold` all its items.
+    pub(crate) fn keep(&mut self, number: usize, hold: bool) {
+        if let Some(record) = self.records.get_mut(number) {
+            record.hold |= hold;
+            record.recovery = true;
+        }
+    }
+
     fn reindex(&mut self) {
         for (number, record) in self.records.iter().enumerate() {
             let sam = format!("northwind\\{}", record.alias);
