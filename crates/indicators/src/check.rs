@@ -290,6 +290,10 @@ pub struct KqlCheck {
     pub errors: Vec<Finding>,
     /// What is probably not meant.
     pub warnings: Vec<Finding>,
+    /// Whether it may also be sent to Microsoft Graph, and be the query of `search-and-purge`.
+    pub valid_on_graph: bool,
+    /// What the two services read differently: why a valid query is refused there.
+    pub ambiguous: Vec<Finding>,
 }
 
 /// Judges a query.
@@ -298,9 +302,11 @@ pub fn kql(query: &str) -> KqlCheck {
     KqlCheck {
         input: query.to_owned(),
         valid: lint.is_valid(),
+        valid_on_graph: lint.is_clear(),
         reason: lint.errors.first().map(ToString::to_string),
         errors: lint.errors,
         warnings: lint.warnings,
+        ambiguous: lint.ambiguous,
     }
 }
 

@@ -6,7 +6,7 @@ use kernel::Effect;
 use serde_json::Value;
 use surfaces::flags::{self, Flag, Form};
 
-use crate::{audit, demo, output, remote, runs, serve, simulate, terminal, tokens};
+use crate::{audit, build, demo, output, remote, runs, serve, simulate, terminal, tokens};
 
 /// The whole grammar.
 pub fn command() -> Command {
@@ -22,6 +22,7 @@ pub fn command() -> Command {
         .subcommand(run())
         .subcommand(Command::new("commands").about("Lists the commands").arg(output_format()))
         .subcommand(check())
+        .subcommand(build::grammar())
         .subcommand(connection())
         .subcommand(runs::grammar())
         .subcommand(audit::grammar())

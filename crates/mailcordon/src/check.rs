@@ -125,17 +125,16 @@ fn kql(matches: &ArgMatches) -> Result<u8, Failure> {
     let checks = check::queries(&kql_values(matches)?);
     let rows: Vec<Value> = checks.iter().map(|check| json!(check)).collect();
     print(Format::of(matches), &rows, || {
-        let mut shown = Table::new("", &["Query", "Valid", "Findings"]);
+        let mut shown = Table::new("", &["Query", "Valid", "On Graph", "Findings"]);
         for check in &checks {
-            let findings: Vec<String> = check
-                .errors
-                .iter()
-                .chain(&check.warnings)
-                .map(ToString::to_string)
-                .collect();
+            let on_graph = check.ambiguous.iter();
+            let on_graph = on_graph.map(|finding| format!("on Graph refused at {finding}"));
+            let said = check.errors.iter().chain(&check.warnings);
+            let findings: Vec<String> = on_graph.chain(said.map(ToString::to_string)).collect();
             shown.rows.push(vec![
                 check.input.clone(),
                 yes(check.valid),
+                yes(check.valid_on_graph),
                 findings.join("; "),
             ]);
         }

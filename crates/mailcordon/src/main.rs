@@ -3,6 +3,7 @@
 
 mod arguments;
 mod audit;
+mod build;
 mod check;
 mod config;
 mod confirm;
@@ -76,6 +77,7 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, Failure> {
         Some(("run", matches)) => run::run(matches),
         Some(("commands", matches)) => Ok(arguments::list_commands(matches)),
         Some(("check", matches)) => check::check(matches),
+        Some(("build", matches)) => build::build(matches),
         Some(("connection", matches)) => connections::connection(matches),
         Some(("runs", matches)) => runs::runs(matches),
         Some(("audit", matches)) => audit::audit(matches),

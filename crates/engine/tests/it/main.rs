@@ -14,6 +14,7 @@ mod lists;
 mod mailboxes;
 mod outcomes;
 mod quarantine;
+mod queries;
 mod reach;
 mod searches;
 mod undo;

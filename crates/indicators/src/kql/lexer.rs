@@ -37,7 +37,7 @@ pub(super) struct Token {
     pub(super) spaced: bool,
 }
 
-const CURLY: [char; 8] = ['“', '”', '„', '‟', '«', '»', '″', '＂'];
+pub(super) const CURLY: [char; 8] = ['“', '”', '„', '‟', '«', '»', '″', '＂'];
 /// Dropped from words by the service, or an error there.
 const DROPPED: &str = "+-=:!@#%^&;_/?[]{}<>|~$";
 
@@ -322,6 +322,11 @@ impl<'a> Lexer<'a, '_> {
             }
         };
         if let Some(property) = property {
+            if property == Property::MessageId {
+                let message = "message ids are not among the documented properties, so that finding nothing would prove nothing; ask for the sender, the subject and the day instead";
+                self.findings
+                    .unclear(at, "message_id_not_searchable", message);
+            }
             value::check(property, &lower, comparison, &value, start, self.findings);
         }
         self.push(at, Kind::Clause(lower, comparison, value));

@@ -1,6 +1,7 @@
 //! The query language of content searches, as far as mail is concerned: enough to say offline
 //! what the service would refuse, and what it would read otherwise than meant.
 
+pub mod build;
 mod judge;
 mod lexer;
 mod parser;
@@ -124,6 +125,9 @@ pub struct Lint {
     pub errors: Vec<Finding>,
     /// What is probably not meant, in order of position.
     pub warnings: Vec<Finding>,
+    /// What the two services that search mail read differently, in order of position: it is
+    /// refused on Microsoft Graph and wherever a purge follows by itself.
+    pub ambiguous: Vec<Finding>,
     /// The query parsed, when there were no errors.
     #[serde(skip)]
     pub ast: Option<Node>,
@@ -134,6 +138,11 @@ impl Lint {
     pub fn is_valid(&self) -> bool {
         self.errors.is_empty()
     }
+
+    /// Whether the query means the same wherever it is sent.
+    pub fn is_clear(&self) -> bool {
+        self.is_valid() && self.ambiguous.is_empty()
+    }
 }
 
 /// A query that the service reads and that does not match everything.
@@ -141,6 +150,7 @@ impl Lint {
 pub struct KqlQuery {
     typed: String,
     warnings: Vec<Finding>,
+    ambiguous: Vec<Finding>,
     ast: Node,
 }
 
@@ -150,15 +160,31 @@ impl KqlQuery {
         let Lint {
             errors,
             warnings,
+            ambiguous,
             ast,
         } = lint(text);
         match ast {
             Some(ast) if errors.is_empty() => Ok(Self {
                 typed: text.to_owned(),
                 warnings,
+                ambiguous,
                 ast,
             }),
             _ => Err(KqlProblem { errors, warnings }),
+        }
+    }
+
+    /// The same, and refused as well where the services would read it differently: two parts with
+    /// nothing but a space between them, a space after a property's operator.
+    pub fn parse_clear(text: &str) -> Result<Self, KqlProblem> {
+        let query = Self::parse(text)?;
+        if query.ambiguous.is_empty() {
+            Ok(query)
+        } else {
+            Err(KqlProblem {
+                errors: query.ambiguous,
+                warnings: query.warnings,
+            })
         }
     }
 
@@ -229,6 +255,7 @@ impl std::error::Error for KqlProblem {}
 struct Findings {
     errors: Vec<(usize, &'static str, String)>,
     warnings: Vec<(usize, &'static str, String)>,
+    ambiguous: Vec<(usize, &'static str, String)>,
 }
 
 impl Findings {
@@ -238,6 +265,10 @@ impl Findings {
 
     fn warn(&mut self, at: usize, code: &'static str, message: impl Into<String>) {
         self.warnings.push((at, code, message.into()));
+    }
+
+    fn unclear(&mut self, at: usize, code: &'static str, message: impl Into<String>) {
+        self.ambiguous.push((at, code, message.into()));
     }
 }
 
@@ -267,10 +298,12 @@ pub fn lint(text: &str) -> Lint {
     }
     let errors = placed(text, findings.errors);
     let warnings = placed(text, findings.warnings);
+    let ambiguous = placed(text, findings.ambiguous);
     let ast = ast.filter(|_| errors.is_empty());
     Lint {
         errors,
         warnings,
+        ambiguous,
         ast,
     }
 }

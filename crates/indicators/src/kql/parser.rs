@@ -123,7 +123,9 @@ impl<'t> Parser<'t, '_> {
                     let Some(node) = self.unary(depth) else {
                         continue;
                     };
-                    self.adjacent(token, &node, &before);
+                    if before.and.is_none() && !parts.is_empty() {
+                        self.adjacent(token, &node, &before);
+                    }
                     let word = matches!(token.kind, Kind::Clause(_, _, Value::Word(_)));
                     before = Before {
                         and: None,
@@ -142,19 +144,25 @@ impl<'t> Parser<'t, '_> {
         joined(parts, Node::And)
     }
 
-    /// What can be said about an operand that follows another without an operator.
+    /// What can be said about an operand that follows another without an operator. The manual of
+    /// one service reads AND there; of the other it is told that it reads OR.
     fn adjacent(&mut self, token: &Token, node: &Node, before: &Before) {
-        if !token.spaced || before.and.is_some() {
+        self.findings.unclear(
+            token.at,
+            "space_joined",
+            "no operator joins this to what stands before it; one service reads that as AND, the other as OR: write AND or OR, or quotation marks around words that belong together",
+        );
+        if !token.spaced {
             return;
         }
-        if before.clause && is_clause(node) {
-            let message = "two property clauses stand side by side; write AND between them, some services refuse a bare space";
-            self.findings
-                .warn(token.at, "space_joined_clauses", message);
-        } else if before.word && matches!(token.kind, Kind::Text(_)) {
+        if before.word && matches!(token.kind, Kind::Text(_)) {
             let message = "the property before holds only its first word; put the words in quotation marks to keep them together";
             self.findings
                 .warn(token.at, "only_first_word_bound", message);
+        } else if before.clause || is_clause(node) {
+            let message = "a property clause stands beside another part without an operator; write AND between them, some services refuse a bare space";
+            self.findings
+                .warn(token.at, "space_joined_clauses", message);
         }
     }
 
@@ -263,6 +271,7 @@ impl<'t> Parser<'t, '_> {
         ) {
             let message = "a space follows the property's operator, so that what comes next is searched everywhere; remove the space";
             self.findings.warn(at, "space_after_operator", message);
+            self.findings.unclear(at, "space_after_operator", message);
             return self.primary(depth);
         }
         self.findings

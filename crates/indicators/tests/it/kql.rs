@@ -131,6 +131,7 @@ fn taken_with_a_warning() {
             &[("space_joined_clauses", 14)],
         ),
         ("subject:budget Q1", &[("only_first_word_bound", 16)]),
+        ("report from:a@x.com", &[("space_joined_clauses", 8)]),
         (
             "subject:'Action required'",
             &[("single_quotes", 9), ("only_first_word_bound", 17)],
@@ -240,4 +241,61 @@ fn hostile_nesting_ends_in_an_error() {
     assert!(lint(&")".repeat(10_000)).errors.len() <= 100);
     let _ = lint(&"from:(".repeat(1_600));
     let _ = lint(&"a OR ".repeat(2_000));
+}
+
+/// What is refused where the services read a query differently.
+fn ambiguous(query: &str) -> Vec<(&'static str, usize)> {
+    let lint = lint(query);
+    assert!(lint.is_valid(), "{query}: {:?}", lint.errors);
+    assert_eq!(lint.is_clear(), KqlQuery::parse_clear(query).is_ok());
+    lint.ambiguous
+        .iter()
+        .map(|found| (found.code, found.position.column))
+        .collect()
+}
+
+#[test]
+fn what_no_operator_joins_is_refused_where_it_is_read_otherwise() {
+    let space = "space_joined";
+    for (query, expected) in [
+        ("from:a@x.com subject:report", &[(space, 14)][..]),
+        ("(from:a@x.com)(subject:report)", &[(space, 15)]),
+        ("from:\"a@x.com\"subject:report", &[(space, 15)]),
+        ("from:a@x.com -subject:report", &[(space, 14)]),
+        ("from:a@x.com NOT subject:report", &[(space, 14)]),
+        ("from:a@x.com report", &[(space, 14)]),
+        ("report from:a@x.com", &[(space, 8)]),
+        ("subject:budget Q1", &[(space, 16)]),
+        ("quarterly report", &[(space, 11)]),
+        (
+            "quarterly report of 2026",
+            &[(space, 11), (space, 18), (space, 21)],
+        ),
+        ("from:a@x.com AND (budget report)", &[(space, 26)]),
+        ("subject:(budget report)", &[(space, 17)]),
+        ("invoice NEAR(3) payment now", &[(space, 25)]),
+        ("budget and report", &[(space, 8), (space, 12)]),
+        ("to: pilarp", &[("space_after_operator", 1)]),
+        (
+            "internetMessageId:<a@b.com>",
+            &[("message_id_not_searchable", 1)],
+        ),
+    ] {
+        assert_eq!(ambiguous(query), expected, "{query}");
+    }
+    for query in [
+        "report",
+        "\"quarterly report\"",
+        "from:a@x.com AND subject:\"quarterly report\"",
+        "(from:a@x.com) AND NOT (subject:report OR subject:budget)",
+        "invoice NEAR(3) payment",
+        "report(c:c)(date<2021-04-01)",
+        "a(c:s)b",
+        "-subject:report AND from:a@x.com",
+    ] {
+        assert_eq!(ambiguous(query), [], "{query}");
+    }
+    let problem = KqlQuery::parse_clear("from:a@x.com subject:report").unwrap_err();
+    assert_eq!(problem.errors()[0].code, "space_joined");
+    assert!(problem.to_string().contains("column 14"), "{problem}");
 }

@@ -1,11 +1,27 @@
 //! What must hold for every text.
 
 use indicators::check::{self, ListType};
+use indicators::kql::{
+    Comparison, Node, Value,
+    build::{Days, Known, build},
+};
 use indicators::{
     Action, KqlQuery, MailboxIdentity, MessageId, QuarantineIdentity, Sender, Sha256, UrlEntry,
     kql, refang,
 };
+use jiff::{ToSpan, civil::Date};
 use proptest::prelude::*;
+
+/// Texts of mails, and pieces with a meaning in queries.
+fn texts() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        6 => "[A-Za-z0-9äß ]{1,9}".prop_map(String::from),
+        4 => prop::sample::select(vec![" AND ", " OR NOT ", ") OR (", "(c:c)", "subject:", "#@-+'..<>\\"])
+            .prop_map(str::to_owned),
+        1 => prop::sample::select(vec!["*", "\"", "“", "\n", "\u{200b}"]).prop_map(str::to_owned),
+    ];
+    prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
+}
 
 /// Texts made of what URLs, entries and their abuses are made of.
 fn urlish() -> impl Strategy<Value = String> {
@@ -232,6 +248,55 @@ proptest! {
     ) {
         let once = refang(&text).into_owned();
         prop_assert_eq!(refang(&once), once.as_str());
+    }
+
+    #[test]
+    fn a_built_query_is_one_and_of_what_was_given(
+        (sender, subject, attachment) in (
+            prop::option::of(prop_oneof!["[a-z0-9.*'+-]{1,12}@[a-z]{1,9}\\.example", "[a-z]{1,9}\\.example"]),
+            prop::option::of(texts()),
+            prop::option::of(texts()),
+        ),
+        days in prop::option::of((1980_i16..2110, 1_i8..=12, 1_i8..=28, 0_i32..400)),
+    ) {
+        let received = days.map(|(year, month, day, more)| {
+            let first = Date::new(year, month, day).unwrap();
+            Days { first, last: first.saturating_add(more.days()) }
+        });
+        let known = Known {
+            sender: sender.as_deref().and_then(|text| Sender::parse(text).ok()),
+            subject,
+            received,
+            attachment,
+            message_id: None,
+        };
+        let Ok(built) = build(&known, &[]) else {
+            return Ok(());
+        };
+        let phrase = |property: &str, text: &str| Node::Clause {
+            property: property.to_owned(),
+            comparison: Comparison::Contains,
+            value: Value::Phrase(text.to_owned()),
+        };
+        let day = |comparison, day: Date| Node::Clause {
+            property: "received".to_owned(),
+            comparison,
+            value: Value::Word(day.to_string()),
+        };
+        let mut expected = Vec::new();
+        expected.extend(known.sender.iter().map(|sender| phrase("from", sender.as_str())));
+        expected.extend(known.subject.iter().map(|text| phrase("subject", text)));
+        if let Some(days) = known.received {
+            expected.push(day(Comparison::AtLeast, days.first));
+            expected.push(day(Comparison::Less, days.last.tomorrow().unwrap()));
+        }
+        expected.extend(known.attachment.iter().map(|text| phrase("attachmentnames", text)));
+        let parsed = match built.query.ast().clone() {
+            Node::And(parts) => parts,
+            other => vec![other],
+        };
+        prop_assert_eq!(parsed, expected);
+        prop_assert!(kql::lint(built.query.as_str()).is_clear());
     }
 
     #[test]

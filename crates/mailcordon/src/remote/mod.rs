@@ -68,7 +68,7 @@ pub fn dispatch(matches: &ArgMatches) -> Result<Option<u8>, Failure> {
     match verb {
         "run" | "runs" | "connection" | "audit" | "token" | "commands" => {}
         // Both ways they are the same.
-        "check" | "completions" | "man" | "schema" => return Ok(None),
+        "check" | "build" | "completions" | "man" | "schema" => return Ok(None),
         _ if !explicit => return Ok(None),
         _ => {
             return Err(usage(format!(

@@ -127,6 +127,72 @@ fn queries_are_judged() {
     let bad = result(&offline(&["check", "kql", "subject:(", "--output", "json"]));
     assert_eq!(bad[0]["valid"], false, "{bad}");
     assert!(bad[0]["reason"].is_string());
+    // Two clauses with a space between: the one service takes them, with a warning.
+    let two = "from:a@evil.example subject:invoice";
+    let spaced = offline(&["check", "kql", two, "--output", "json"]);
+    assert_eq!(spaced.status.code(), Some(0));
+    let spaced = &result(&spaced)[0];
+    assert_eq!(spaced["valid"], true, "{spaced}");
+    assert_eq!(spaced["valid_on_graph"], false, "{spaced}");
+    assert_eq!(spaced["ambiguous"][0]["code"], "space_joined");
+    assert_eq!(spaced["warnings"][0]["code"], "space_joined_clauses");
+    let table = offline(&["check", "kql", two]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains("on Graph refused at column 21"));
+}
+
+#[test]
+fn a_query_is_built_from_what_is_known_of_a_mail() {
+    let built = offline(&[
+        "build",
+        "kql",
+        "--sender",
+        "a@evil.example",
+        "--subject",
+        "Invoice 4711",
+        "--day",
+        "2026-02-28",
+        "--message-id",
+        "<x@evil.example>",
+        "--output",
+        "json",
+    ]);
+    assert_eq!(built.status.code(), Some(0), "{}", said(&built));
+    let built = result(&built);
+    let query = built["query"].as_str().unwrap();
+    assert_eq!(
+        query,
+        "(from:\"a@evil.example\") AND (subject:\"Invoice 4711\") AND (received>=2026-02-28) AND (received<2026-03-01)"
+    );
+    let searched = |part: &str| {
+        let parts = built["parts"].as_array().unwrap();
+        let found = parts.iter().find(|one| one["part"] == part).unwrap();
+        found["searched"].as_bool().unwrap()
+    };
+    assert!(searched("subject") && !searched("message_id"));
+    let judged = result(&offline(&["check", "kql", query, "--output", "json"]));
+    assert_eq!(judged[0]["valid_on_graph"], true, "{judged}");
+    // By itself the query is all there is on standard output.
+    let plain = offline(&["build", "kql", "--sender", "a@evil.example"]);
+    assert_eq!(plain.stdout, b"(from:\"a@evil.example\")\n");
+    for (arguments, part) in [
+        (&["--subject", "invoice"][..], "strangers"),
+        (&["--message-id", "<x@y>"], "can't be searched"),
+        (
+            &["--sender", "a@x.example", "--subject", "50* off"],
+            "wildcard",
+        ),
+        (
+            &["--sender", "a@x.example", "--day", "28.2.2026"],
+            "2021-12-31",
+        ),
+        (&["--sender", "nobody"], "`--sender`"),
+        (&[], "nothing is given"),
+    ] {
+        let refused = offline(&[&["build", "kql"], arguments].concat());
+        assert_ne!(refused.status.code(), Some(0), "{arguments:?}");
+        assert!(refused.stdout.is_empty());
+        assert!(said(&refused).contains(part), "{}", said(&refused));
+    }
 }
 
 #[test]
