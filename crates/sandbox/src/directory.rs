@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    options::{FederatedTrust, Options},
+    options::{DOWNLOAD, EdiscoveryRole, FederatedTrust, Options},
     tenant::company::Company,
 };
 
@@ -48,6 +48,56 @@ pub(crate) enum Show {
     Only(&'static str),
 }
 
+/// What an app holds of Graph, where it is there to show just that.
+#[derive(Debug)]
+pub(crate) struct GraphGrants {
+    pub(crate) name: &'static str,
+    pub(crate) permissions: &'static [&'static str],
+    /// Registered in Security & Compliance.
+    pub(crate) registered: bool,
+    pub(crate) roles: &'static [EdiscoveryRole],
+}
+
+/// Apps with grants of Graph of their own; the others hold what the settings say.
+const GRAPH_APPS: &[GraphGrants] = &[
+    GraphGrants {
+        name: "graph-nothing",
+        permissions: &[],
+        registered: false,
+        roles: &[],
+    },
+    GraphGrants {
+        name: "graph-unregistered",
+        permissions: &["eDiscovery.ReadWrite.All", DOWNLOAD],
+        registered: false,
+        roles: &[],
+    },
+    GraphGrants {
+        name: "graph-manager",
+        permissions: &["eDiscovery.ReadWrite.All"],
+        registered: true,
+        roles: &[EdiscoveryRole::Manager],
+    },
+    GraphGrants {
+        name: "graph-ediscovery",
+        permissions: &["eDiscovery.ReadWrite.All", DOWNLOAD],
+        registered: true,
+        roles: &[EdiscoveryRole::Manager, EdiscoveryRole::SearchAndPurge],
+    },
+    GraphGrants {
+        name: "graph-defender",
+        permissions: &["SecurityAnalyzedMessage.ReadWrite.All"],
+        registered: false,
+        roles: &[],
+    },
+    GraphGrants {
+        name: "graph-mail",
+        permissions: &["Mail.ReadWrite"],
+        registered: false,
+        roles: &[],
+    },
+];
+
 /// An app registration.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
@@ -57,6 +107,8 @@ pub(crate) struct App {
     pub(crate) show: Show,
     /// It signs in through the managed-identity endpoints only.
     pub(crate) managed: bool,
+    /// Its grants of Graph, when they are not those of the settings.
+    pub(crate) graph: Option<&'static GraphGrants>,
 }
 
 /// An account of a person.
@@ -125,7 +177,7 @@ const ACCOUNTS: &[(&str, Show)] = &[
 impl Directory {
     /// A directory; ids come from `ids`, secrets from the machine.
     pub(crate) fn new(options: &Options, ids: &dyn Random, company: &Company) -> Self {
-        let apps = APPS
+        let mut apps: Vec<App> = APPS
             .iter()
             .map(|(name, show)| App {
                 name,
@@ -133,6 +185,7 @@ impl Directory {
                 object_id: ids.uuid(),
                 show: *show,
                 managed: *name == "managed-identity",
+                graph: None,
             })
             .collect();
         let admin = (company.admin().to_owned(), Show::Works);
@@ -147,6 +200,14 @@ impl Directory {
                 show,
             })
             .collect();
+        apps.extend(GRAPH_APPS.iter().map(|grants| App {
+            name: grants.name,
+            client_id: ids.uuid(),
+            object_id: ids.uuid(),
+            show: Show::Works,
+            managed: false,
+            graph: Some(grants),
+        }));
         Self {
             tenant_id: company.tenant_id,
             initial_domain: company.initial_domain.clone(),
@@ -194,6 +255,10 @@ impl Directory {
             "domains": [self.initial_domain, self.domain],
             "apps": self.apps.iter().map(|app| json!({
                 "name": app.name, "client_id": app.client_id.to_string(), "shows": shows(app.show),
+                "graph": app.graph.map(|grants| json!({
+                    "permissions": grants.permissions, "registered": grants.registered,
+                    "roles": grants.roles,
+                })),
             })).collect::<Vec<_>>(),
             "accounts": self.accounts.iter().map(|account| json!({
                 "upn": account.upn, "shows": shows(account.show),

@@ -77,12 +77,18 @@ pub(crate) fn resource(world: &World, audience: &str) -> Option<Resource> {
 }
 
 /// The permissions of Graph or of the download service that a token carries.
-fn permissions(world: &World, resource: Resource, app_only: bool) -> Vec<String> {
+fn permissions(world: &World, resource: Resource, app: Option<&App>) -> Vec<String> {
     let rules = world.settings().graph;
-    let held = if app_only {
-        rules.app_permissions
-    } else {
-        rules.user_permissions
+    let held = match app {
+        Some(App {
+            graph: Some(own), ..
+        }) => own
+            .permissions
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect(),
+        Some(_) => rules.app_permissions,
+        None => rules.user_permissions,
     };
     let download = resource == Resource::Download;
     held.into_iter()
@@ -163,7 +169,9 @@ pub(crate) fn access(world: &World, order: &Order<'_>) -> String {
             add("sub", app.object_id.to_string().into());
             add("appidacr", "1".into());
             let roles = match order.resource {
-                Resource::Graph | Resource::Download => permissions(world, order.resource, true),
+                Resource::Graph | Resource::Download => {
+                    permissions(world, order.resource, Some(app))
+                }
                 _ if app.show == Show::NoAppRole => Vec::new(),
                 _ => vec!["Exchange.ManageAsApp".to_owned()],
             };
@@ -181,7 +189,7 @@ pub(crate) fn access(world: &World, order: &Order<'_>) -> String {
             add("appidacr", "0".into());
             let scopes = match order.resource {
                 Resource::Graph | Resource::Download => {
-                    permissions(world, order.resource, false).join(" ")
+                    permissions(world, order.resource, None).join(" ")
                 }
                 _ => "AdminApi.AccessAsUser.All Exchange.Manage user_impersonation".to_owned(),
             };

@@ -138,15 +138,16 @@ pub(crate) fn read(world: &World, claims: &Map<String, Value>) -> Session {
         text(claims, "scp").split(' ').map(str::to_owned).collect()
     };
     let rules = world.settings().graph;
-    let (show, app) = {
+    let (show, own, app) = {
         let directory = lock(&world.directory);
         let app = directory.app(&client_id);
         let name = app.map(|app| app.name.to_owned());
         if app_only {
-            (app.map(|app| app.show), name)
+            let own = app.and_then(|app| app.graph);
+            (app.map(|app| app.show), own, name)
         } else {
             let account = directory.account(text(claims, "upn"));
-            (account.map(|account| account.show), name)
+            (account.map(|account| account.show), None, name)
         }
     };
     let name = if app_only {
@@ -162,8 +163,8 @@ pub(crate) fn read(world: &World, claims: &Map<String, Value>) -> Session {
         },
         app_only,
         permissions,
-        roles: held(&rules, show, app_only),
-        registered: !app_only || rules.registered,
+        roles: own.map_or_else(|| held(&rules, show, app_only), |own| own.roles.to_vec()),
+        registered: !app_only || own.map_or(rules.registered, |own| own.registered),
         token_id: text(claims, "jti").to_owned(),
         client_id,
     }
@@ -192,11 +193,25 @@ fn held(rules: &Graph, show: Option<Show>, app_only: bool) -> Vec<EdiscoveryRole
 
 /// Whether the caller may make the call at all. What depends on a case is judged later.
 pub(crate) fn may(world: &World, session: &Session, route: &Route) -> Result<(), Refused> {
-    let any: &[&str] = if route.changes {
-        &["eDiscovery.ReadWrite.All"]
-    } else {
-        &["eDiscovery.Read.All", "eDiscovery.ReadWrite.All"]
+    let any: &[&str] = match (route.family, route.changes) {
+        (Family::CasesRoot | Family::Ediscovery, true) => &["eDiscovery.ReadWrite.All"],
+        (Family::CasesRoot | Family::Ediscovery, false) => {
+            &["eDiscovery.Read.All", "eDiscovery.ReadWrite.All"]
+        }
+        (Family::Analyzed, true) => &["SecurityAnalyzedMessage.ReadWrite.All"],
+        (Family::Analyzed, false) => &[
+            "SecurityAnalyzedMessage.Read.All",
+            "SecurityAnalyzedMessage.ReadWrite.All",
+        ],
+        (Family::Domains, _) => &["Domain.Read.All", "Directory.Read.All"],
+        (Family::Principals, _) => &["Application.Read.All", "Directory.Read.All"],
+        // Exchange may grant mailboxes that no token speaks of.
+        (Family::Mail, _) => return Ok(()),
     };
+    if route.family == Family::Analyzed && !session.app_only {
+        let text = "Delegated access is not supported.";
+        return Err(Refused::new(403, "Forbidden", text));
+    }
     if !session.may(any) {
         return Err(Refused::new(
             403,
@@ -209,6 +224,10 @@ pub(crate) fn may(world: &World, session: &Session, route: &Route) -> Result<(),
     }
     if route.family == Family::Ediscovery {
         ediscovery(&world.settings().graph, session, route)?;
+    }
+    if route.call == Call::Remediate && !world.settings().graph.plan2 {
+        let text = "The tenant has no Defender for Office 365 Plan 2.";
+        return Err(Refused::new(403, "Forbidden", text));
     }
     Ok(())
 }

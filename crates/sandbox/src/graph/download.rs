@@ -107,6 +107,7 @@ async fn answer(
         ids: &ids,
         path: parts.uri.path(),
         token: &token,
+        throttled: "TooManyRequests",
     };
     let strike = lock(&world.faults).strike(&probe);
     if let Some(strike) = strike

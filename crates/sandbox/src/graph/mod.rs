@@ -1,14 +1,17 @@
 //! Microsoft Graph: eDiscovery, mail, analysed mails and a little of the directory, on a host of
 //! its own, over the same tenant as the cmdlets.
 
+mod analyzed;
 mod auth;
 mod cases;
 pub(crate) mod download;
 mod error;
 mod fields;
 mod limit;
+mod mail;
 mod odata;
 mod operations;
+mod places;
 mod report;
 mod route;
 mod rows;
@@ -41,7 +44,7 @@ use auth::Session;
 use error::Ids;
 use fields::Fields;
 use odata::Query;
-use route::{Call, NoRoute, Route};
+use route::{Call, Family, NoRoute, Route};
 
 /// No request is larger than this.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -103,6 +106,10 @@ pub(crate) struct Ask<'a> {
     now: Timestamp,
     /// The request takes enumeration members beyond the first ones.
     unmasked: bool,
+    /// Ids of messages that outlast a move.
+    immutable: bool,
+    /// The apps of the directory: client id, object id, name.
+    principals: Vec<(String, String, String)>,
     /// How an operation that is started goes wrong.
     doom: Doom,
     /// For how long the files of an operation stay away after its end.
@@ -204,7 +211,7 @@ async fn answer(
     let latency = Duration::from_millis(settings.graph.latency_ms);
     world.clock.pass(latency).await;
     if let Some(seconds) = limit::over(world, &settings.graph, &session, &route) {
-        return Ok(strike::throttled(world, ids, seconds));
+        return Ok(strike::throttled(world, ids, "TooManyRequests", seconds));
     }
     let probe = Probe {
         endpoint: Endpoint::Graph,
@@ -232,6 +239,11 @@ async fn answer(
         ids,
         path: &route.path,
         token: &session.token_id,
+        throttled: if route.family == Family::Mail {
+            "ApplicationThrottled"
+        } else {
+            "TooManyRequests"
+        },
     };
     if strike.phase == Phase::Before
         && let Some(answer) = strike::before(&target, record, reset, strike).await?
@@ -296,6 +308,7 @@ impl Prepared<'_> {
         let now = self.world.clock.now();
         let kind = strike.map(|strike| strike.kind);
         let late = strike.and_then(|strike| strike.seconds).unwrap_or(30);
+        let principals = self.principals();
         let mut tenant = lock(&self.world.tenant);
         tenant.advance(now);
         let mut ask = Ask {
@@ -307,6 +320,8 @@ impl Prepared<'_> {
             entrance: self.entrance,
             now,
             unmasked: prefers(self.headers, "include-unknown-enum-members"),
+            immutable: prefers(self.headers, "IdType=\"ImmutableId\""),
+            principals,
             doom: doom(kind),
             late_seconds: if kind == Some(FaultKind::MetadataLate) {
                 late
@@ -315,6 +330,19 @@ impl Prepared<'_> {
             },
         };
         dispatch(&mut ask)
+    }
+
+    /// The service principals, where the call is about them.
+    fn principals(&self) -> Vec<(String, String, String)> {
+        if self.route.family != Family::Principals {
+            return Vec::new();
+        }
+        let directory = lock(&self.world.directory);
+        let apps = directory.apps.iter().map(|app| {
+            let (client, object) = (app.client_id.to_string(), app.object_id.to_string());
+            (client, object, app.name.to_owned())
+        });
+        apps.collect()
     }
 
     fn written(&self, reply: Reply) -> Answer {
@@ -399,5 +427,17 @@ fn dispatch(ask: &mut Ask<'_>) -> Answered {
         Call::ExportResult => operations::export_result(ask),
         Call::ListOperations => operations::list(ask),
         Call::GetOperation => operations::get(ask),
+        Call::ListDomains => Ok(places::domains(ask)),
+        Call::ListPrincipals => places::principals(ask),
+        Call::GetPrincipal => places::principal(ask),
+        Call::ListMessages => mail::list(ask, None),
+        Call::ListFolderMessages => mail::list_folder(ask),
+        Call::GetMessage => mail::get(ask),
+        Call::MoveMessage => mail::relocate(ask),
+        Call::PermanentDelete => mail::purge(ask),
+        Call::DeleteMessage => mail::delete(ask),
+        Call::ListAnalyzed => analyzed::list(ask),
+        Call::GetAnalyzed => analyzed::get(ask),
+        Call::Remediate => analyzed::remediate(ask),
     }
 }

@@ -11,6 +11,14 @@ pub(crate) enum Family {
     CasesRoot,
     /// Everything on `/security/cases/ediscoveryCases`.
     Ediscovery,
+    /// Analysed mails and their remediation.
+    Analyzed,
+    /// Mail of a mailbox.
+    Mail,
+    /// Domains.
+    Domains,
+    /// Service principals.
+    Principals,
 }
 
 macro_rules! calls {
@@ -76,6 +84,18 @@ calls! {
     ExportReport "exportReport" POST Ediscovery true "security/cases/ediscoverycases/*/searches/*/exportreport"
     ExportResult "exportResult" POST Ediscovery true "security/cases/ediscoverycases/*/searches/*/exportresult"
     ListOperations "listOperations" GET Ediscovery false "security/cases/ediscoverycases/*/operations"
+    ListDomains "listDomains" GET Domains false "domains"
+    ListPrincipals "listPrincipals" GET Principals false "serviceprincipals"
+    GetPrincipal "getPrincipal" GET Principals false "serviceprincipals/*"
+    ListMessages "listMessages" GET Mail false "users/*/messages"
+    GetMessage "getMessage" GET Mail false "users/*/messages/*"
+    MoveMessage "moveMessage" POST Mail true "users/*/messages/*/move"
+    PermanentDelete "permanentDelete" POST Mail true "users/*/messages/*/permanentdelete"
+    DeleteMessage "deleteMessage" DELETE Mail true "users/*/messages/*"
+    ListFolderMessages "listFolderMessages" GET Mail false "users/*/mailfolders/*/messages"
+    ListAnalyzed "listAnalyzedEmails" GET Analyzed false "security/collaboration/analyzedemails"
+    GetAnalyzed "getAnalyzedEmail" GET Analyzed false "security/collaboration/analyzedemails/*"
+    Remediate "remediate" POST Analyzed true "security/collaboration/analyzedemails/remediate"
     GetOperation "getOperation" GET Ediscovery false "security/cases/ediscoverycases/*/operations/*"
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Target<'a> {
     pub(super) path: &'a str,
     /// The id of its token.
     pub(super) token: &'a str,
+    /// The code of the refusal of one request too many.
+    pub(super) throttled: &'static str,
 }
 
 /// A fault before the call: the answer that stands in its place; `None` where the call goes on.
@@ -34,7 +36,9 @@ pub(super) async fn before(
     wire::note(record, strike);
     let (world, ids) = (call.world, call.ids);
     let answer = match strike.kind {
-        FaultKind::ThrottleJson => throttled(world, ids, strike.retry_after.unwrap_or(5)),
+        FaultKind::ThrottleJson => {
+            throttled(world, ids, call.throttled, strike.retry_after.unwrap_or(5))
+        }
         FaultKind::ServerBusy => error::answer(world, ids, &error::busy()),
         FaultKind::HtmlForbidden => error::html_forbidden(),
         FaultKind::WrappedForbidden => error::answer(world, ids, &error::wrapped_forbidden()),
@@ -69,12 +73,12 @@ pub(super) async fn after(
 }
 
 /// 429 with the seconds to wait.
-pub(super) fn throttled(world: &World, ids: &Ids, seconds: u64) -> Answer {
+pub(super) fn throttled(world: &World, ids: &Ids, code: &str, seconds: u64) -> Answer {
     let date = world.clock.now().strftime("%Y-%m-%dT%H:%M:%S").to_string();
     let mut answer = body::json(
         429,
         &json!({"error": {
-            "code": "TooManyRequests",
+            "code": code,
             "message": "Please retry again later.",
             "innerError": {
                 "code": "429", "date": date,

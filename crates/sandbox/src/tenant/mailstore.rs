@@ -21,6 +21,8 @@ pub enum Folder {
     Sent,
     /// Deleted Items.
     Deleted,
+    /// Junk Email.
+    Junk,
     /// Recoverable Items\Deletions: the user can bring an item back.
     Deletions,
     /// Recoverable Items\Purges: gone at the assistant's next run, unless something holds it.
@@ -29,10 +31,11 @@ pub enum Folder {
 
 impl Folder {
     /// All folders, in order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Inbox,
         Self::Sent,
         Self::Deleted,
+        Self::Junk,
         Self::Deletions,
         Self::Purges,
     ];
@@ -43,6 +46,7 @@ impl Folder {
             Self::Inbox => "Inbox",
             Self::Sent => "Sent Items",
             Self::Deleted => "Deleted Items",
+            Self::Junk => "Junk Email",
             Self::Deletions => "Recoverable Items\\Deletions",
             Self::Purges => "Recoverable Items\\Purges",
         }
@@ -277,6 +281,38 @@ impl MailStore {
         Some(item.message.size)
     }
 
+    /// Moves an item to any folder, forth or back; `false` when there is no such item.
+    pub(crate) fn relocate(
+        &mut self,
+        mailbox: usize,
+        id: u64,
+        folder: Folder,
+        now: Timestamp,
+    ) -> bool {
+        let items = self.mailboxes.get_mut(mailbox);
+        let Some(item) = items.and_then(|all| all.iter_mut().find(|item| item.id == id)) else {
+            return false;
+        };
+        item.folder = folder;
+        item.removed = (folder >= Folder::Deletions).then_some(now);
+        true
+    }
+
+    /// Takes an item out of its mailbox, to where no search of mailboxes looks.
+    pub(crate) fn withdraw(&mut self, mailbox: usize, id: u64) -> Option<Item> {
+        let items = self.mailboxes.get_mut(mailbox)?;
+        let at = items.iter().position(|item| item.id == id)?;
+        Some(items.remove(at))
+    }
+
+    /// Puts an item that was taken out back into a folder of its mailbox.
+    pub(crate) fn restore(&mut self, mailbox: usize, mut item: Item, folder: Folder) {
+        if let Some(items) = self.mailboxes.get_mut(mailbox) {
+            (item.folder, item.removed) = (folder, None);
+            items.push(item);
+        }
+    }
+
     /// Lets the managed folder assistant do what it would have done until `now`: empty Purges,
     /// and Deletions after the retention, in mailboxes that nothing holds.
     pub fn run_assistant(&mut self, company: &Company, now: Timestamp) {
@@ -352,73 +388,4 @@ fn item_json(item: &Item) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tenant::company::Plan;
-
-    fn hours(now: Timestamp, hours: i64) -> Timestamp {
-        now.checked_add(SignedDuration::from_hours(hours)).unwrap()
-    }
-
-    fn only(company: &Company, hold: bool, recovery: bool) -> usize {
-        company
-            .mailboxes
-            .iter()
-            .position(|m| m.litigation_hold == hold && m.single_item_recovery == recovery)
-            .unwrap()
-    }
-
-    #[test]
-    fn a_soft_delete_goes_to_deletions_and_a_hard_one_to_purges() {
-        let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
-        let mut mail = MailStore::new(1);
-        let message = Arc::new(Message {
-            size: 7,
-            ..Message::default()
-        });
-        let id = mail.deliver(0, message).unwrap();
-        assert_eq!(mail.remove(0, id, false, now), Some(7));
-        assert_eq!(mail.items(0)[0].folder, Folder::Deletions);
-        assert_eq!(mail.remove(0, id, false, now), None);
-        assert_eq!(mail.remove(0, id, true, now), Some(7));
-        assert_eq!(mail.items(0)[0].folder, Folder::Purges);
-        assert_eq!(mail.remove(0, id, true, now), None);
-        assert_eq!(mail.remove(1, id, true, now), None);
-    }
-
-    #[test]
-    fn the_assistant_empties_purges_unless_something_holds_them() {
-        let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
-        let (company, mut mail) = Company::generate(&Plan::new(3, now));
-        mail.run_assistant(&company, now);
-        let free = only(&company, false, false);
-        let recovery = only(&company, false, true);
-        let held = company
-            .mailboxes
-            .iter()
-            .position(|m| m.litigation_hold)
-            .unwrap();
-        let ids: Vec<(usize, u64)> = [free, recovery, held]
-            .map(|mailbox| (mailbox, mail.items(mailbox)[0].id))
-            .to_vec();
-        for (mailbox, id) in &ids {
-            mail.remove(*mailbox, *id, true, now);
-        }
-        let there = |mail: &MailStore, which: usize| {
-            let (mailbox, id) = ids[which];
-            mail.items(mailbox).iter().any(|item| item.id == id)
-        };
-        mail.run_assistant(&company, hours(now, 23));
-        assert!(there(&mail, 0), "before the run it is still there");
-        mail.run_assistant(&company, hours(now, 25));
-        assert_eq!(
-            [there(&mail, 0), there(&mail, 1), there(&mail, 2)],
-            [false, true, true]
-        );
-        mail.run_assistant(&company, hours(now, 24 * 15));
-        assert_eq!(
-            [there(&mail, 0), there(&mail, 1), there(&mail, 2)],
-            [false, false, true]
-        );
-    }
-}
+mod tests;

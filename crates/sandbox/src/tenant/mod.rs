@@ -12,6 +12,7 @@ pub mod mailstore;
 pub mod organization;
 mod plant;
 pub mod quarantine;
+pub(crate) mod remediation;
 pub mod tabl;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -111,6 +112,8 @@ pub struct Tenant {
     pub(crate) compliance: compliance::State,
     /// Cases of eDiscovery.
     pub(crate) ediscovery: ediscovery::State,
+    /// What Defender was asked to do with delivered mail.
+    pub(crate) remediation: remediation::State,
     /// Allow/block lists.
     pub(crate) lists: tabl::Lists,
     /// Quarantine.
@@ -177,6 +180,7 @@ impl Tenant {
             organization: organization::Organization::new(&company, options, now),
             compliance: compliance::State::default(),
             ediscovery: ediscovery::State::new(&SeededRandom::new(options.seed ^ 0x6361_7365_735f)),
+            remediation: remediation::State::default(),
             options: options.clone(),
             company,
             mail,
@@ -200,6 +204,7 @@ impl Tenant {
         self.lists.expire(now);
         self.directory.settle(now);
         self.ediscovery.settle(&self.company, &mut self.mail, now);
+        self.remediation.settle(&self.company, &mut self.mail, now);
         self.mail.run_assistant(&self.company, now);
     }
 
@@ -222,6 +227,7 @@ impl Tenant {
             "mailboxes": self.directory.state(),
             "organization": self.organization.state(),
             "compliance": self.compliance.state_json(now),
+            "remediation": self.remediation.state_json(&self.company),
             "ediscovery": self.ediscovery.state_json(&self.company, now),
             "mail": self.mail.state_json(&self.company),
         })

@@ -17,8 +17,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 pub use cmdlets::CMDLETS;
-pub(crate) use kql::Evaluator;
 pub use kql::{Dialect, KqlError, Query};
+pub(crate) use kql::{Evaluator, folder_id};
 pub(crate) use run::{duration, searched};
 
 use crate::{

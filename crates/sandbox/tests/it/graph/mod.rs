@@ -3,6 +3,7 @@
 mod cases;
 mod chain;
 mod faults;
+mod mail;
 mod planted;
 
 use std::time::Duration;

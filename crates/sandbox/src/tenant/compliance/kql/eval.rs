@@ -96,7 +96,7 @@ impl<'a> Evaluator<'a> {
 
 /// The identifier of a mailbox's folder in the form that `folderid` takes: 48 hexadecimal
 /// characters.
-pub(in crate::tenant::compliance) fn folder_id(mailbox: &Mailbox, folder: Folder) -> String {
+pub(crate) fn folder_id(mailbox: &Mailbox, folder: Folder) -> String {
     let number = Folder::ALL.iter().position(|f| *f == folder).unwrap_or(0) + 1;
     format!(
         "{}{number:016X}",

@@ -7,6 +7,7 @@ mod parse;
 mod value;
 
 pub use eval::Evaluator;
+pub(crate) use eval::folder_id;
 #[cfg(test)]
 use parse::{MAX_DEPTH, MAX_LENGTH};
 
