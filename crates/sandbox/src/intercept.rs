@@ -1,6 +1,8 @@
 //! Intercept mode: a forward proxy that answers for the real host names with certificates of its
 //! own throw-away CA, and for no other.
 
+mod place;
+
 use std::{
     collections::HashMap,
     fs, io,
@@ -25,88 +27,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     body::{self, Answer},
-    cmdlet::Service,
-    door::{self, Entrance},
-    entra, graph,
+    door, entra, graph,
     net::{self, Gone, ResetSwitch},
     world::{World, lock},
 };
-
-/// Names of the sign-in host.
-const SIGN_IN: &[&str] = &[
-    "login.microsoftonline.com",
-    "login.microsoft.com",
-    "login.windows.net",
-    "sts.windows.net",
-];
-/// Names of Exchange.
-const EXCHANGE: &[&str] = &["outlook.office365.com", "outlook.office.com"];
-/// The front host of Compliance; each region is one label in front of it.
-const COMPLIANCE: &str = "ps.compliance.protection.outlook.com";
-
-/// Microsoft Graph.
-const GRAPH: &str = "graph.microsoft.com";
-/// The region in the links to reports.
-const DOWNLOAD_REGION: &str = "apc";
-/// The hosts that give out reports, the newer and the older: each region is one label in front.
-const DOWNLOADS: &[&str] = &[
-    "proxyservice.ediscovery.svc.cloud.microsoft",
-    "proxyservice.ediscovery.office365.com",
-];
-
-/// What a name stands for.
-#[derive(Debug, Clone)]
-enum Place {
-    SignIn,
-    Service(Entrance),
-    Graph(graph::Entrance),
-    Download,
-}
-
-fn place(host: &str) -> Option<Place> {
-    let base = format!("https://{host}");
-    let entrance = |service, front| {
-        Some(Place::Service(Entrance {
-            service,
-            base: base.clone(),
-            front,
-            real: true,
-        }))
-    };
-    if SIGN_IN.contains(&host) {
-        return Some(Place::SignIn);
-    }
-    if EXCHANGE.contains(&host) {
-        return entrance(Service::Exchange, false);
-    }
-    if host == COMPLIANCE {
-        return entrance(Service::Compliance, true);
-    }
-    if host == GRAPH {
-        return Some(Place::Graph(graph::Entrance {
-            base,
-            download: format!("https://{DOWNLOAD_REGION}.{}", DOWNLOADS.first()?),
-        }));
-    }
-    if DOWNLOADS.iter().any(|name| is_region_of(host, name)) {
-        return Some(Place::Download);
-    }
-    if is_region_of(host, COMPLIANCE) {
-        return entrance(Service::Compliance, false);
-    }
-    None
-}
-
-/// Whether a host is one label in front of a name.
-fn is_region_of(host: &str, name: &str) -> bool {
-    let label = host
-        .strip_suffix(name)
-        .and_then(|rest| rest.strip_suffix('.'));
-    label.is_some_and(|label| {
-        let ordinary = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        !label.is_empty() && label.bytes().all(ordinary)
-    })
-}
+use place::{COMPLIANCE, DOWNLOADS, EXCHANGE, GRAPH, Place, SIGN_IN, place};
 
 /// The CA of one run; its key never leaves memory.
 pub(crate) struct Authority {

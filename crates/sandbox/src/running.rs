@@ -1,5 +1,7 @@
 //! Starting a sandbox, and holding a running one.
 
+mod serving;
+
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -13,14 +15,11 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
     cmdlet::Service,
-    control,
-    door::{self, Entrance},
-    entra,
+    control, entra,
     fault::{Faults, Script, ScriptError},
     graph,
-    intercept::{self, Authority},
+    intercept::Authority,
     journal::Entry,
-    net,
     options::{
         AppService, Basic, Control, Credentials, Description, FederatedTrust, ManagedIdentity,
         OAuth2, Options, Planting, Settings,
@@ -218,123 +217,6 @@ fn describe(world: &World, at: &Addresses, authority: Option<&Authority>) -> Des
 }
 
 impl Running {
-    fn serve_sign_in(
-        &mut self,
-        listener: TcpListener,
-        base: String,
-        stopped: &watch::Receiver<bool>,
-    ) {
-        let world = Arc::clone(&self.world);
-        let accepting = net::accept(listener, stopped.clone(), move |wire, reset| {
-            let (world, base) = (Arc::clone(&world), base.clone());
-            net::serve_connection(wire, move |request| {
-                let (world, base, reset) = (Arc::clone(&world), base.clone(), reset.clone());
-                async move { entra::serve(&world, &base, &reset, request).await }
-            })
-        });
-        self.tasks.push(tokio::spawn(accepting));
-    }
-
-    fn serve_wire(
-        &mut self,
-        listener: TcpListener,
-        service: Service,
-        front: bool,
-        base: String,
-        stopped: &watch::Receiver<bool>,
-    ) {
-        let world = Arc::clone(&self.world);
-        let entrance = Arc::new(Entrance {
-            service,
-            base,
-            front,
-            real: false,
-        });
-        let accepting = net::accept(listener, stopped.clone(), move |wire, reset| {
-            let (world, entrance) = (Arc::clone(&world), Arc::clone(&entrance));
-            net::serve_connection(wire, move |request| {
-                let (world, entrance) = (Arc::clone(&world), Arc::clone(&entrance));
-                let reset = reset.clone();
-                async move { door::serve(&world, &entrance, &reset, request).await }
-            })
-        });
-        self.tasks.push(tokio::spawn(accepting));
-    }
-
-    fn serve_graph(
-        &mut self,
-        listener: TcpListener,
-        entrance: graph::Entrance,
-        stopped: &watch::Receiver<bool>,
-    ) {
-        let world = Arc::clone(&self.world);
-        let entrance = Arc::new(entrance);
-        let accepting = net::accept(listener, stopped.clone(), move |wire, reset| {
-            let (world, entrance) = (Arc::clone(&world), Arc::clone(&entrance));
-            net::serve_connection(wire, move |request| {
-                let (world, entrance) = (Arc::clone(&world), Arc::clone(&entrance));
-                let reset = reset.clone();
-                async move { graph::serve(&world, &entrance, &reset, request).await }
-            })
-        });
-        self.tasks.push(tokio::spawn(accepting));
-    }
-
-    fn serve_download(
-        &mut self,
-        listener: TcpListener,
-        authority: String,
-        stopped: &watch::Receiver<bool>,
-    ) {
-        let world = Arc::clone(&self.world);
-        let accepting = net::accept(listener, stopped.clone(), move |wire, reset| {
-            let (world, authority) = (Arc::clone(&world), authority.clone());
-            net::serve_connection(wire, move |request| {
-                let (world, authority) = (Arc::clone(&world), authority.clone());
-                let reset = reset.clone();
-                async move { graph::download::serve(&world, &authority, &reset, request).await }
-            })
-        });
-        self.tasks.push(tokio::spawn(accepting));
-    }
-
-    fn serve_side_doors(
-        &mut self,
-        managed: TcpListener,
-        control: TcpListener,
-        stopped: &watch::Receiver<bool>,
-    ) {
-        let world = Arc::clone(&self.world);
-        let accepting = net::accept(managed, stopped.clone(), move |wire, _| {
-            let world = Arc::clone(&world);
-            net::serve_connection(wire, move |request| {
-                let world = Arc::clone(&world);
-                async move { net::fine(entra::managed::serve(&world, &request)) }
-            })
-        });
-        self.tasks.push(tokio::spawn(accepting));
-        let world = Arc::clone(&self.world);
-        let accepting = net::accept(control, stopped.clone(), move |wire, _| {
-            let world = Arc::clone(&world);
-            net::serve_connection(wire, move |request| {
-                let world = Arc::clone(&world);
-                async move { net::fine(control::serve(&world, request).await) }
-            })
-        });
-        self.tasks.push(tokio::spawn(accepting));
-    }
-
-    fn serve_proxy(&mut self, listener: Option<TcpListener>, stopped: &watch::Receiver<bool>) {
-        let (Some(listener), Some(authority)) = (listener, self.authority.clone()) else {
-            return;
-        };
-        let world = Arc::clone(&self.world);
-        let accepting = net::accept(listener, stopped.clone(), move |wire, reset| {
-            intercept::connection(Arc::clone(&world), Arc::clone(&authority), wire, reset)
-        });
-        self.tasks.push(tokio::spawn(accepting));
-    }
-
     /// What the sandbox says about itself.
     pub fn description(&self) -> &Description {
         &self.description

@@ -2,6 +2,7 @@
 //! its own, over the same tenant as the cmdlets.
 
 mod analyzed;
+mod ask;
 mod auth;
 mod cases;
 pub(crate) mod download;
@@ -24,7 +25,6 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, Request, request};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 pub(crate) use limit::Spent;
@@ -34,17 +34,15 @@ use crate::{
     fault::{Endpoint, FaultKind, Phase, Probe, Strike},
     journal::{self, Record},
     net::{Gone, ResetSwitch},
-    tenant::{
-        Tenant,
-        ediscovery::{Doom, Refused},
-    },
+    tenant::ediscovery::Refused,
     world::{World, lock},
 };
+use ask::{Answered, Ask, Reply};
 use auth::Session;
 use error::Ids;
 use fields::Fields;
 use odata::Query;
-use route::{Call, Family, NoRoute, Route};
+use route::{Family, NoRoute, Route};
 
 /// No request is larger than this.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -56,76 +54,6 @@ pub(crate) struct Entrance {
     pub(crate) base: String,
     /// The origin of links to reports.
     pub(crate) download: String,
-}
-
-/// What a call answers.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    status: u16,
-    value: Option<Value>,
-    location: Option<String>,
-}
-
-impl Reply {
-    fn value(status: u16, value: Value) -> Self {
-        Self {
-            status,
-            value: Some(value),
-            location: None,
-        }
-    }
-
-    fn empty(status: u16) -> Self {
-        Self {
-            status,
-            value: None,
-            location: None,
-        }
-    }
-
-    /// 202 with the address of what was started.
-    fn accepted(location: String) -> Self {
-        Self {
-            status: 202,
-            value: None,
-            location: Some(location),
-        }
-    }
-}
-
-type Answered = Result<Reply, Refused>;
-
-/// A call with all that it rests on.
-pub(crate) struct Ask<'a> {
-    tenant: &'a mut Tenant,
-    session: &'a Session,
-    route: &'a Route,
-    query: &'a Query,
-    fields: &'a Fields,
-    entrance: &'a Entrance,
-    now: Timestamp,
-    /// The request takes enumeration members beyond the first ones.
-    unmasked: bool,
-    /// Ids of messages that outlast a move.
-    immutable: bool,
-    /// The apps of the directory: client id, object id, name.
-    principals: Vec<(String, String, String)>,
-    /// How an operation that is started goes wrong.
-    doom: Doom,
-    /// For how long the files of an operation stay away after its end.
-    late_seconds: u64,
-}
-
-impl Ask<'_> {
-    /// The context annotation of an answer.
-    fn context(&self, of: &str) -> String {
-        format!("{}/v1.0/$metadata#{of}", self.entrance.base)
-    }
-
-    /// The address that was asked for, without its query.
-    fn link(&self) -> String {
-        format!("{}{}", self.entrance.base, self.route.path)
-    }
 }
 
 /// Serves one request of Graph.
@@ -322,14 +250,14 @@ impl Prepared<'_> {
             unmasked: prefers(self.headers, "include-unknown-enum-members"),
             immutable: prefers(self.headers, "IdType=\"ImmutableId\""),
             principals,
-            doom: doom(kind),
+            doom: ask::doom(kind),
             late_seconds: if kind == Some(FaultKind::MetadataLate) {
                 late
             } else {
                 0
             },
         };
-        dispatch(&mut ask)
+        ask::dispatch(&mut ask)
     }
 
     /// The service principals, where the call is about them.
@@ -383,61 +311,4 @@ fn prefers(headers: &HeaderMap, word: &str) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|one| one.trim().eq_ignore_ascii_case(word))
-}
-
-fn doom(kind: Option<FaultKind>) -> Doom {
-    match kind {
-        Some(FaultKind::SubmissionFailed) => Doom::SubmissionFailed,
-        Some(FaultKind::OperationFailed) => Doom::Failed,
-        Some(FaultKind::PartlySucceeded) => Doom::Partly,
-        Some(FaultKind::WarningOnly) => Doom::Nothing,
-        _ => Doom::Fine,
-    }
-}
-
-fn dispatch(ask: &mut Ask<'_>) -> Answered {
-    match ask.route.call {
-        Call::CasesRoot => Ok(cases::root(ask)),
-        Call::ListCases => cases::list(ask),
-        Call::CreateCase => cases::create(ask),
-        Call::GetCase => cases::get(ask),
-        Call::UpdateCase => cases::update(ask),
-        Call::DeleteCase => cases::delete(ask),
-        Call::CloseCase => cases::close(ask),
-        Call::ReopenCase => cases::reopen(ask),
-        Call::GetSettings => cases::settings(ask),
-        Call::UpdateSettings => cases::update_settings(ask),
-        Call::ListMembers => cases::members(ask),
-        Call::AddMember => cases::add_member(ask),
-        Call::ListSources => sources::list(ask),
-        Call::AddSource => sources::add(ask),
-        Call::GetSource => sources::get(ask),
-        Call::ListSearches => searches::list(ask),
-        Call::CreateSearch => searches::create(ask),
-        Call::GetSearch => searches::get(ask),
-        Call::UpdateSearch => searches::update(ask),
-        Call::DeleteSearch => searches::delete(ask),
-        Call::ListSearchSources => sources::list_additional(ask),
-        Call::AddSearchSource => sources::add_additional(ask),
-        Call::ListBoundSources => sources::list_bound(ask),
-        Call::Estimate => operations::estimate(ask),
-        Call::LastEstimate => operations::last_estimate(ask),
-        Call::Purge => operations::purge(ask),
-        Call::ExportReport => operations::export_report(ask),
-        Call::ExportResult => operations::export_result(ask),
-        Call::ListOperations => operations::list(ask),
-        Call::GetOperation => operations::get(ask),
-        Call::ListDomains => Ok(places::domains(ask)),
-        Call::ListPrincipals => places::principals(ask),
-        Call::GetPrincipal => places::principal(ask),
-        Call::ListMessages => mail::list(ask, None),
-        Call::ListFolderMessages => mail::list_folder(ask),
-        Call::GetMessage => mail::get(ask),
-        Call::MoveMessage => mail::relocate(ask),
-        Call::PermanentDelete => mail::purge(ask),
-        Call::DeleteMessage => mail::delete(ask),
-        Call::ListAnalyzed => analyzed::list(ask),
-        Call::GetAnalyzed => analyzed::get(ask),
-        Call::Remediate => analyzed::remediate(ask),
-    }
 }
