@@ -50,11 +50,10 @@ pub fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let python = folder.join("bin").join("python");
     let stamp = folder.join("requirements.txt");
     if std::fs::read_to_string(&stamp).is_ok_and(|text| text == PYTHON_REQUIREMENTS)
-        && works(
-            workspace
-                .command(&python)
-                .args(["-c", "import azure.identity, msal, requests, schemathesis"]),
-        )
+        && works(workspace.command(&python).args([
+            "-c",
+            "import azure.identity, msal, msgraph, requests, schemathesis",
+        ]))
     {
         return Ok(python);
     }

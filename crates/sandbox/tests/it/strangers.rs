@@ -1,12 +1,13 @@
-//! Clients that nobody here wrote: Microsoft's `msal` and `azure-identity`, and `requests`.
+//! Clients that nobody here wrote: Microsoft's `msal`, `azure-identity` and `msgraph-sdk`, and
+//! `requests`.
 //!
 //! `MAILCORDON_TEST_PYTHON` names a Python that has them (`pip install msal azure-identity
-//! requests`).
+//! requests msgraph-sdk`).
 
 use std::{io::Write, process::Stdio};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sandbox::options::FederatedTrust;
+use sandbox::options::{FederatedTrust, Planting};
 use serde_json::{Value, json};
 
 use crate::lab::Lab;
@@ -51,10 +52,10 @@ fn given(lab: &Lab) -> Value {
     })
 }
 
-fn run(python: &str, proxy: &str, ca_file: &str, given: &Value) -> Value {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/strangers.py");
+fn run(python: &str, script: &str, proxy: &str, ca_file: &str, given: &Value) -> Value {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
     let mut child = std::process::Command::new(python)
-        .arg(script)
+        .arg(format!("{folder}/{script}"))
         .env("HTTPS_PROXY", proxy)
         .env("NO_PROXY", "127.0.0.1,localhost")
         .env("REQUESTS_CA_BUNDLE", ca_file)
@@ -74,20 +75,63 @@ fn run(python: &str, proxy: &str, ca_file: &str, given: &Value) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+fn python() -> String {
+    let python = std::env::var_os("MAILCORDON_TEST_PYTHON").expect(
+        "MAILCORDON_TEST_PYTHON names no Python with msal, azure-identity, msgraph-sdk and \
+         requests: `cargo xtask test` makes one and names it",
+    );
+    python.into_string().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdk_for_graph_searches_and_purges_unmodified() {
+    let python = python();
+    let lab = Lab::with(|options| {
+        options.intercept = true;
+        options.settings.token_seconds = 1_000_000;
+    })
+    .await;
+    let sender = "wave@attacker.example";
+    let wave = Planting {
+        messages: 7,
+        mailboxes: 3,
+        sender: sender.to_owned(),
+        ..Planting::default()
+    };
+    lab.running.plant(&wave).unwrap();
+    let about = lab.running.description().clone();
+    let given = json!({"description": about, "query": format!("(from:\"{sender}\")")});
+    let (proxy, ca_file) = (about.proxy.unwrap(), about.ca_file.unwrap());
+    let got = tokio::task::spawn_blocking(move || run(&python, "sdk.py", &proxy, &ca_file, &given))
+        .await
+        .unwrap();
+    let wanted = json!({
+        "cases": ["Content Search", "Of the SDK"],
+        "before the first estimate": [404, "NotFound"],
+        "estimate": ["succeeded", 7],
+        // It asks for no members beyond the first ones.
+        "operations": [
+            ["EdiscoveryPurgeDataOperation", "succeeded", "unknownFutureValue"],
+            ["EdiscoveryEstimateOperation", "succeeded", "estimateStatistics"],
+        ],
+        "typed": [true, true],
+        "after the purge": ["succeeded", 0],
+        "deleted search": [404, "NotFound"],
+    });
+    assert_eq!(got, wanted);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn msal_azure_identity_and_requests_work_unmodified() {
-    let python = std::env::var_os("MAILCORDON_TEST_PYTHON").expect(
-        "MAILCORDON_TEST_PYTHON names no Python with msal, azure-identity and requests: `cargo \
-         xtask test` makes one and names it",
-    );
-    let python = python.into_string().unwrap();
+    let python = python();
     let lab = Lab::with(|options| options.intercept = true).await;
     let about = lab.running.description().clone();
     let given = given(&lab);
     let (proxy, ca_file) = (about.proxy.unwrap(), about.ca_file.unwrap());
-    let got = tokio::task::spawn_blocking(move || run(&python, &proxy, &ca_file, &given))
-        .await
-        .unwrap();
+    let got =
+        tokio::task::spawn_blocking(move || run(&python, "strangers.py", &proxy, &ca_file, &given))
+            .await
+            .unwrap();
     let wanted = json!({
         "msal secret": "token",
         "msal secret, compliance": "token",
