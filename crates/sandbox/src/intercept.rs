@@ -349,10 +349,14 @@ mod tests {
         let now = "2026-03-02T09:00:00Z".parse().unwrap();
         let authority = Authority::new(None, now).unwrap();
         assert!(taken(&authority, "outlook.office365.com"));
-        assert!(taken(
-            &authority,
-            "eur02b.ps.compliance.protection.outlook.com"
-        ));
+        for name in [
+            "eur02b.ps.compliance.protection.outlook.com",
+            "graph.microsoft.com",
+            "apc.proxyservice.ediscovery.svc.cloud.microsoft",
+            "apc.proxyservice.ediscovery.office365.com",
+        ] {
+            assert!(taken(&authority, name), "{name}");
+        }
         for stranger in [
             "example.com",
             "192.0.2.1",

@@ -186,6 +186,69 @@ async fn a_client_works_under_the_real_names() {
 }
 
 #[tokio::test]
+async fn graph_and_its_reports_have_their_real_names() {
+    let lab = Lab::with(|options| {
+        options.intercept = true;
+        options.settings.pace_percent = 0;
+    })
+    .await;
+    let graph = token(&lab, "https://graph.microsoft.com").await;
+    let cases = "/v1.0/security/cases/ediscoveryCases";
+    let ask = async |method: &'static str, path: String, body: Value| {
+        let headers = vec![
+            ("authorization", format!("Bearer {graph}")),
+            ("content-type", "application/json".to_owned()),
+        ];
+        let request = (method, path, headers, body.to_string());
+        https(&lab, "graph.microsoft.com", vec![request])
+            .await
+            .remove(0)
+    };
+    let id = |reply: &Reply| reply.json()["id"].as_str().unwrap().to_owned();
+    let case = ask("POST", cases.to_owned(), json!({"displayName": "a"})).await;
+    let searches = format!("{cases}/{}/searches", id(&case));
+    let body = json!({"displayName": "a", "contentQuery": "kind:email", "dataSourceScopes": "allTenantMailboxes"});
+    let search = ask("POST", searches.clone(), body).await;
+    let estimate = format!("{searches}/{}/estimateStatistics", id(&search));
+    let started = ask("POST", estimate, json!({})).await;
+    let location = started.header("location").to_owned();
+    let path = location
+        .strip_prefix("https://graph.microsoft.com")
+        .unwrap();
+    let state = ask("GET", path.to_owned(), json!({})).await.json();
+    assert_eq!(
+        state["status"], "succeeded",
+        "with no pace it is done at once"
+    );
+    let url = state["reportFileMetadata"][0]["downloadUrl"]
+        .as_str()
+        .unwrap();
+    let host = "apc.proxyservice.ediscovery.svc.cloud.microsoft";
+    let path = url
+        .strip_prefix(&format!("https://{host}"))
+        .unwrap()
+        .to_owned();
+    let download = token(&lab, "b26e684c-5068-4120-a679-64a5d2c909d9").await;
+    let headers = vec![
+        ("authorization", format!("Bearer {download}")),
+        ("x-allowwithaadtoken", "true".to_owned()),
+    ];
+    let bare = ("GET", path.clone(), vec![], String::new());
+    let replies = https(
+        &lab,
+        host,
+        vec![("GET", path, headers, String::new()), bare],
+    )
+    .await;
+    assert_eq!(replies[0].header("content-type"), "application/zip");
+    assert!(
+        replies[1]
+            .header("location")
+            .starts_with("https://login.microsoftonline.com/common/oauth2/authorize?")
+    );
+}
+
+#[tokio::test]
 async fn other_hosts_and_ports_are_refused_and_nothing_is_passed_on() {
     let lab = Lab::with(|options| options.intercept = true).await;
     let proxy = lab.running.description().proxy.clone().unwrap();

@@ -11,7 +11,7 @@ mod run;
 mod search;
 mod text;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -23,7 +23,10 @@ pub(crate) use run::{duration, searched};
 
 use crate::{
     cmdlet::{Call, Refusal, Stage},
-    tenant::{ComplianceMode, Tenant},
+    tenant::{
+        ComplianceMode, Tenant, company,
+        mailstore::{Folder, Item, Message},
+    },
 };
 use action::Action;
 use search::Search;
@@ -100,6 +103,35 @@ fn missing(name: &str) -> Refusal {
     Refusal::not_found(format!(
         "The operation couldn't be performed because '{name}' couldn't be found."
     ))
+}
+
+/// Whether a query finds a message that lies in somebody's inbox at `now`: the sandbox's judgement
+/// of queries that others wrote.
+///
+/// # Errors
+///
+/// As [`Query::read`].
+pub fn finds(
+    text: &str,
+    dialect: Dialect,
+    message: Message,
+    now: Timestamp,
+) -> Result<bool, KqlError> {
+    let query = Query::read(text, dialect)?;
+    let plan = company::Plan {
+        mailboxes: 1,
+        quarantine: 0,
+        ..company::Plan::new(0, now)
+    };
+    let (company, _) = company::Company::generate(&plan);
+    let item = Item {
+        id: 1,
+        folder: Folder::Inbox,
+        message: Arc::new(message),
+        read: false,
+        removed: None,
+    };
+    Ok(Evaluator::new(&query, &company, now).matches(0, &item))
 }
 
 fn after(at: Timestamp, span: SignedDuration) -> Timestamp {

@@ -322,6 +322,62 @@ async fn a_manager_sees_only_its_own_cases_and_an_administrator_all() {
 }
 
 #[tokio::test]
+async fn users_may_what_their_role_groups_say() {
+    let client = Client::new().await;
+    let about = client.lab.running.description().clone();
+    let domain = &about.tenant;
+    for (name, list, purge) in [
+        ("ediscovery", 200, 403),
+        ("investigator", 403, 403),
+        ("norole", 403, 403),
+        ("", 200, 202),
+    ] {
+        let fields = client.lab.user_fields();
+        let mut fields: Vec<(&str, &str)> = fields.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        let upn = format!("{name}@{domain}");
+        if !name.is_empty() {
+            fields[2].1 = &upn;
+        }
+        fields[4].1 = "https://graph.microsoft.com/.default";
+        let user = client.lab.ask_token(&fields).await.json();
+        let bearer = format!("Bearer {}", user["access_token"].as_str().unwrap());
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+        ];
+        let ask = async |method: &str, path: &str, body: Value| {
+            let url = client.url(path);
+            let reply = crate::lab::send(method, &url, &headers, body.to_string()).await;
+            reply.unwrap()
+        };
+        assert_eq!(
+            ask("GET", "?$top=1", json!({})).await.status,
+            list,
+            "{name}"
+        );
+        if list != 200 {
+            let error = ask("GET", "", json!({})).await.json()["error"].clone();
+            assert_eq!(error["code"], "Forbidden", "{name}");
+            continue;
+        }
+        let id = |value: Value| value["id"].as_str().unwrap().to_owned();
+        let case = id(
+            ask("POST", "", json!({"displayName": name.to_owned() + "x"}))
+                .await
+                .json(),
+        );
+        let body = json!({"displayName": "a", "contentQuery": "from:\"payroll@n0rthwind.example\"", "dataSourceScopes": "allTenantMailboxes"});
+        let search = id(ask("POST", &format!("/{case}/searches"), body).await.json());
+        let base = format!("/{case}/searches/{search}");
+        ask("POST", &format!("{base}/estimateStatistics"), json!({})).await;
+        client.advance(600);
+        let soft = json!({"purgeType": "recoverable", "purgeAreas": "mailboxes"});
+        let reply = ask("POST", &format!("{base}/purgeData"), soft).await;
+        assert_eq!(reply.status, purge, "{name}: {:?}", reply.bytes);
+    }
+}
+
+#[tokio::test]
 async fn the_sixth_request_of_a_minute_waits() {
     let client = Client::new().await;
     client.change(|graph| graph.throttle = Throttle::Strict);

@@ -327,3 +327,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_dialect_reads_a_space_as_or_between_groups_that_operators_join() {
+    use crate::tenant::compliance::{Dialect, finds};
+    let graph = Dialect {
+        space_is_or: true,
+        blind_to_message_ids: true,
+        plain_quotes: true,
+    };
+    let now = "2026-07-01T00:00:00Z".parse().unwrap();
+    let message = || Message {
+        message_id: "<1@x.example>".to_owned(),
+        from: Party::new("Ann", "ann@x.example"),
+        subject: "Invoice overdue".to_owned(),
+        ..Message::default()
+    };
+    let found = |query: &str, dialect| finds(query, dialect, message(), now).unwrap();
+    for (query, classic, other) in [
+        ("subject:invoice from:nobody@x.example", false, true),
+        ("subject:invoice AND from:nobody@x.example", false, false),
+        ("(subject:invoice) (from:nobody@x.example)", false, true),
+        (
+            "lunch menu subject:overdue AND from:ann@x.example",
+            false,
+            true,
+        ),
+        ("subject:lunch(c:c)(from:ann@x.example)", false, false),
+        ("subject:(invoice lunch)", false, true),
+        ("internetmessageid:1@x.example", true, false),
+        ("NOT internetmessageid:1@x.example", false, true),
+    ] {
+        assert_eq!(found(query, Dialect::default()), classic, "{query}");
+        assert_eq!(found(query, graph), other, "{query}");
+    }
+    assert!(finds("subject:\u{201c}x\u{201d}", graph, message(), now).is_err());
+}
