@@ -31,6 +31,8 @@ pub struct Planting {
     pub recovering: usize,
     /// How many copies the index cannot read: one in each of the mailboxes after the first.
     pub unindexed: usize,
+    /// Whether they are Teams conversations kept for compliance instead of mail.
+    pub teams: bool,
     /// Where the copies lie: `inbox`, `sent`, `deleted`, `deletions` or `purges`.
     pub folder: String,
     /// How old the mail is.
@@ -52,6 +54,7 @@ impl Default for Planting {
             held: 0,
             recovering: 0,
             unindexed: 0,
+            teams: false,
             folder: "inbox".to_owned(),
             age_minutes: 60,
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Tenant,
     company::{MailboxKind, before},
-    mailstore::{Attachment, Folder, Message, Party},
+    mailstore::{Attachment, Folder, ItemKind, Message, Party},
 };
 use crate::options::Planting;
 
@@ -186,6 +186,11 @@ impl Tenant {
                     received,
                     size: 7_000 + u64::try_from(number % 997).unwrap_or(0),
                     attachments: attachments.clone(),
+                    kind: if wish.teams {
+                        ItemKind::Im
+                    } else {
+                        ItemKind::Email
+                    },
                     ..Message::default()
                 })
             })

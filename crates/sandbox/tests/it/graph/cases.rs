@@ -87,7 +87,7 @@ async fn sources_are_added_once_become_active_and_bind_to_a_search() {
     let added = client.call("POST", &path, body(megan)).await;
     assert_eq!(
         (added.status, &added.json()["status"]),
-        (201, &json!("pending"))
+        (201, &json!("unknownFutureValue"))
     );
     let again = client
         .refused("POST", &path, body("Megan@northwind.example"))
@@ -269,6 +269,41 @@ async fn each_missing_grant_has_its_answer() {
         (refused.0, refused.1.as_str()),
         (401, "InvalidAuthenticationToken")
     );
+}
+
+#[tokio::test]
+async fn with_e3_users_search_and_nobody_exports_for_nothing() {
+    let client = Client::new().await;
+    client.change(|graph| graph.licence = Licence::E3);
+    let fields = client.lab.user_fields();
+    let mut fields: Vec<(&str, &str)> = fields.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    fields[4].1 = "https://graph.microsoft.com/.default";
+    let user = client.lab.ask_token(&fields).await.json();
+    let client = client.with_token(user["access_token"].as_str().unwrap());
+    let case = client.case().await;
+    assert_eq!(
+        client.get(&format!("{case}/settings")).await["caseType"],
+        "standard"
+    );
+    let premium = json!({"caseType": "premium"});
+    let refused = client
+        .refused("PATCH", &format!("{case}/settings"), premium)
+        .await;
+    assert_eq!((refused.0, refused.1.as_str()), (403, "Forbidden"));
+    let search = client.search(&case, "subject:lunch").await;
+    client.estimate(&search).await;
+    let soft = json!({"purgeType": "recoverable", "purgeAreas": "mailboxes"});
+    let refused = client
+        .refused("POST", &format!("{search}/purgeData"), soft)
+        .await;
+    assert_eq!((refused.0, refused.1.as_str()), (403, "Forbidden"));
+    let report = || json!({"exportCriteria": "searchHits", "additionalOptions": "none"});
+    let path = format!("{search}/exportReport");
+    assert_eq!(client.refused("POST", &path, report()).await.0, 403);
+    client.change(|graph| graph.pay_as_you_go = true);
+    client.start(&path, report()).await;
+    let bare = json!({"exportCriteria": "searchHits"});
+    assert_eq!(client.refused("POST", &path, bare).await.0, 400);
 }
 
 #[tokio::test]

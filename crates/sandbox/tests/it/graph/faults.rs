@@ -172,6 +172,37 @@ async fn a_token_that_a_fault_ends_stays_so() {
 }
 
 #[tokio::test]
+async fn a_challenge_asks_for_claims() {
+    let client = Client::new().await;
+    client.lab.running.challenge_tokens();
+    let reply = client.call("GET", "", Value::Null).await;
+    assert_eq!(reply.status, 401);
+    assert_eq!(reply.json()["error"]["code"], "InvalidAuthenticationToken");
+    assert!(
+        reply
+            .header("www-authenticate")
+            .contains("error=\"insufficient_claims\", claims=\"")
+    );
+}
+
+#[tokio::test]
+async fn a_call_takes_as_long_as_the_settings_say() {
+    let client = Client::new().await;
+    client.change(|graph| graph.latency_ms = 20_000);
+    client
+        .lab
+        .running
+        .change(|settings| settings.clock_speed = 100)
+        .unwrap();
+    soon(client.get("")).await;
+    let took = client.lab.running.log().pop().unwrap().took_ms;
+    assert!(
+        (200..20_000).contains(&took),
+        "a hundredth of 20 s: {took} ms"
+    );
+}
+
+#[tokio::test]
 async fn a_report_may_be_a_bomb_or_have_other_columns() {
     let (client, case, _) = ready().await;
     let operations = client.get(&format!("{case}/operations")).await;

@@ -47,6 +47,14 @@ impl Client {
         self.token = self.lab.app_token("containment", audience).await;
     }
 
+    /// The same with another token.
+    pub fn with_token(self, token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            ..self
+        }
+    }
+
     pub fn change(&self, change: impl FnOnce(&mut Graph)) {
         self.lab
             .running

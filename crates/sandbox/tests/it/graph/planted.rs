@@ -124,6 +124,47 @@ async fn each_purge_takes_a_hundred_and_held_copies_stay_findable() {
 }
 
 #[tokio::test]
+async fn a_purge_of_mailboxes_leaves_conversations_of_teams_alone() {
+    let wish = |sender: &str, teams| Planting {
+        messages: 3,
+        mailboxes: 1,
+        sender: sender.to_owned(),
+        teams,
+        ..Planting::default()
+    };
+    let (client, _) = planted(12, wish(SENDER, true)).await;
+    client.lab.running.plant(&wish(SENDER, false)).unwrap();
+    let case = client.case().await;
+    let search = client.search(&case, &format!("(from:\"{SENDER}\")")).await;
+    assert_eq!(client.estimate(&search).await, 6);
+    let path = format!("{search}/purgeData");
+    let inbox = || {
+        held(&client)
+            .iter()
+            .filter(|((_, folder), _)| folder == "Inbox")
+            .map(|at| at.1)
+            .sum::<u64>()
+    };
+    client
+        .run(
+            &path,
+            json!({"purgeType": "permanentlyDelete", "purgeAreas": "mailboxes"}),
+        )
+        .await;
+    assert_eq!(inbox(), 3);
+    client.estimate(&search).await;
+    let both = json!({"purgeType": "recoverable", "purgeAreas": "mailboxes, teamsMessages"});
+    client.run(&path, both).await;
+    assert_eq!(inbox(), 0);
+    assert!(
+        !held(&client)
+            .keys()
+            .any(|(_, folder)| folder.ends_with("Deletions")),
+        "with Teams either type deletes for good"
+    );
+}
+
+#[tokio::test]
 async fn the_index_counts_what_was_purged_for_a_while() {
     let wish = Planting {
         messages: 5,
