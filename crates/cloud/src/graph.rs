@@ -136,6 +136,18 @@ impl Endpoints {
         Ok(self)
     }
 
+    /// Whether all services stand on this machine, as those of a simulated tenant do.
+    pub fn is_loopback(&self) -> bool {
+        let graph = self.graph.as_ref().map(|graph| graph.base.as_str());
+        [self.authority.as_str(), &self.exchange, &self.compliance]
+            .into_iter()
+            .chain(graph)
+            .all(|base| {
+                let origin = Url::parse(base).ok().as_ref().and_then(Origin::of);
+                origin.is_some_and(|origin| origin.is_loopback())
+            })
+    }
+
     /// Whether this cloud has that part of Graph.
     pub fn offers(&self, feature: GraphFeature) -> bool {
         let graph = self.graph.as_ref();
@@ -361,6 +373,7 @@ mod tests {
             own.trust("http://127.0.0.1:4/x").is_err(),
             "an Exchange token stays away"
         );
+        assert!(own.is_loopback() && !commercial().is_loopback());
         let without = box_of("http://127.0.0.1:4", None).unwrap();
         assert_eq!(without.scope(Resource::EdiscoveryDownload), None);
         assert!(box_of("http://graph.example", None).is_err());

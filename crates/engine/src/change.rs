@@ -57,7 +57,7 @@ impl Run<'_> {
     fn result(&self, state: State, failed: Option<Failure>) -> RunResult {
         let mut result = RunResult::begin(self.id, self.request, self.definition);
         (result.path, result.why) = crate::path(self.definition, self.tenant);
-        result.simulated = self.tenant.cmdlets.is_simulated();
+        result.simulated = self.tenant.is_simulated();
         result.cancelled = self.cancel.is_cancelled();
         let input = self.command.input();
         let items = in_input_order(state.settled.items, &input);

@@ -82,7 +82,7 @@ impl Reading<'_> {
         rows.end();
         let mut result = RunResult::begin(self.id, self.request, self.definition);
         (result.path, result.why) = crate::path(self.definition, self.tenant);
-        result.simulated = self.tenant.cmdlets.is_simulated();
+        result.simulated = self.tenant.is_simulated();
         result.cancelled = self.cancel.is_cancelled();
         result.complete = Some(end.complete && failed.is_none());
         result.rows = rows.count;

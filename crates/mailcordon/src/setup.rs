@@ -9,7 +9,7 @@ use std::{
 use cloud::{Cloud, IdentityEnvironment, ProxyEnvironment, TokenDir};
 use commands::{
     Tenant,
-    ports::{ClassicSearch, CloudConnection, Cmdlets},
+    ports::{CloudConnection, Cmdlets, EitherSearch, GraphSearch},
 };
 use engine::{Engine, Origin, Way};
 use exchange::Exchange;
@@ -20,7 +20,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    config::{Auth, Config, Environment, Reader},
+    config::{Auth, Config, Environment, GraphUse, Reader},
     hold, terminal,
 };
 
@@ -89,7 +89,7 @@ impl Machine {
                 terminal::note(&format!("{} Sign in as {name}.", code.message));
             }));
         }
-        reach(settings, environment, &connection.vips)
+        reach(settings, environment, &connection.vips, &connection.graph)
     }
 
     fn cloud_environment(&self) -> cloud::Environment {
@@ -121,7 +121,7 @@ pub fn tenant(
     settings: cloud::Settings,
     environment: cloud::Environment,
 ) -> Result<Tenant, Failure> {
-    Ok(reach(settings, environment, &[])?.tenant())
+    Ok(reach(settings, environment, &[], &GraphUse::default())?.tenant())
 }
 
 /// The way to a connection: tokens, sockets and what was learned of the tenant's limits, shared by
@@ -130,7 +130,9 @@ pub fn tenant(
 pub struct Reach {
     cloud: Arc<Cloud>,
     cmdlets: Arc<dyn Cmdlets>,
+    graph: Option<Arc<GraphSearch>>,
     vips: Vec<String>,
+    pace: u32,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -138,7 +140,7 @@ pub struct Reach {
 impl Reach {
     /// The tenant for one run: what it asks once, it asks anew in the next.
     pub fn tenant(&self) -> Tenant {
-        let search = Arc::new(ClassicSearch::new(Arc::clone(&self.cmdlets)));
+        let search = EitherSearch::of(Arc::clone(&self.cmdlets), self.graph.clone());
         let connection = Arc::new(CloudConnection::new(Arc::clone(&self.cloud)));
         Tenant::new(
             Arc::clone(&self.cmdlets),
@@ -148,6 +150,7 @@ impl Reach {
             Arc::clone(&self.random),
         )
         .with_vips(&self.vips)
+        .with_pace(self.pace)
     }
 }
 
@@ -155,9 +158,14 @@ fn reach(
     settings: cloud::Settings,
     environment: cloud::Environment,
     vips: &[String],
+    graph: &GraphUse,
 ) -> Result<Reach, Failure> {
     let clock = Arc::clone(&environment.clock);
     let random = Arc::clone(&environment.random);
+    let mut over_graph = graph::Options::new(Arc::clone(&clock), Arc::clone(&random));
+    over_graph.per_minute = graph.per_minute;
+    over_graph.pace = graph.pace;
+    over_graph.shared = shared_budget(&settings, &environment);
     let cloud = Cloud::new(settings, environment).map_err(|error| {
         Failure::new(
             kernel::ErrorKind::Configuration,
@@ -167,13 +175,33 @@ fn reach(
     })?;
     let options = exchange::Options::new(Arc::clone(&clock), Arc::clone(&random));
     let wire: Arc<dyn exchange::Wire> = Arc::new(exchange::CloudWire::new(Arc::clone(&cloud)));
+    let search = GraphSearch::over(&cloud, over_graph, graph.case.as_deref());
     Ok(Reach {
+        graph: search,
+        pace: graph.pace,
         cloud,
         cmdlets: Arc::new(Exchange::new(wire, options)),
         vips: vips.to_vec(),
         clock,
         random,
     })
+}
+
+/// Where the budget of eDiscovery requests is kept: with all processes that use this app in this
+/// tenant and share the folder for tokens.
+fn shared_budget(settings: &cloud::Settings, environment: &cloud::Environment) -> graph::Shared {
+    let Some(folder) = environment.token_dir.path() else {
+        return graph::Shared::Alone;
+    };
+    let parts = [
+        settings.endpoints.authority(),
+        &settings.tenant,
+        settings.auth.client_id(),
+    ];
+    graph::Shared::Folder {
+        folder: folder.to_owned(),
+        key: parts.join("\n"),
+    }
 }
 
 /// The tenants of a service, by the name of the connection.

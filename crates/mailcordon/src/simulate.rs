@@ -151,8 +151,12 @@ fn toml(description: &Description) -> String {
         "# A simulated tenant; its addresses change with each start.\nversion = 1\ndefault_connection = \"sandbox\"\n",
     );
     let endpoints = format!(
-        "endpoints = {{ authority = \"{}\", exchange = \"{}\", compliance = \"{}\" }}\n",
-        description.authority, description.exchange, description.compliance
+        "endpoints = {{ authority = \"{}\", exchange = \"{}\", compliance = \"{}\", graph = \"{}\", download = \"{}\" }}\n",
+        description.authority,
+        description.exchange,
+        description.compliance,
+        description.graph,
+        description.download
     );
     let auth = [
         (

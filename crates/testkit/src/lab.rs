@@ -12,7 +12,7 @@ use cloud::{
 };
 use commands::{
     Tenant,
-    ports::{ClassicSearch, CloudConnection, Cmdlets},
+    ports::{CloudConnection, Cmdlets, EitherSearch, GraphSearch},
 };
 use engine::{Cancel, Engine, RunRequest, RunResult, Silent};
 use exchange::{
@@ -160,8 +160,28 @@ impl Lab {
         }
     }
 
+    /// A connection to the tenant that reaches its Graph as well.
+    pub fn with_graph(&self, credential: Credential) -> Settings {
+        let about = self.running.description();
+        let settings = self.settings(credential);
+        let endpoints = settings
+            .endpoints
+            .with_graph(&about.graph, Some(&about.download))
+            .expect("loopback endpoints");
+        Settings {
+            endpoints,
+            ..settings
+        }
+    }
+
     /// A client over these settings.
     pub fn client(&self, settings: Settings) -> Tenant {
+        self.paced(settings, 1)
+    }
+
+    /// A client whose waits on Microsoft Graph are divided by so much, for a tenant whose work takes
+    /// no time on a clock that goes no faster than the machine's.
+    pub fn paced(&self, settings: Settings, pace: u32) -> Tenant {
         let environment = Environment {
             clock: Arc::clone(&self.clock),
             random: Arc::clone(&self.random),
@@ -175,7 +195,11 @@ impl Lab {
         options.page_size = 10;
         let wire: Arc<dyn exchange::Wire> = Arc::new(exchange::CloudWire::new(Arc::clone(&cloud)));
         let cmdlets: Arc<dyn Cmdlets> = Arc::new(Exchange::new(wire, options));
-        let search = Arc::new(ClassicSearch::new(Arc::clone(&cmdlets)));
+        let mut over_graph = graph::Options::new(Arc::clone(&self.clock), Arc::clone(&self.random));
+        over_graph.timeout = Duration::from_secs(10);
+        over_graph.pace = pace;
+        let graph = GraphSearch::over(&cloud, over_graph, None);
+        let search = EitherSearch::of(Arc::clone(&cmdlets), graph);
         let connection = Arc::new(CloudConnection::new(cloud));
         Tenant::new(
             cmdlets,
@@ -184,6 +208,7 @@ impl Lab {
             Arc::clone(&self.clock),
             Arc::clone(&self.random),
         )
+        .with_pace(pace)
     }
 
     /// Runs a command with the app's credential; panics when no run was started.

@@ -12,16 +12,14 @@ use serde_json::{Map, Value, json};
 use crate::{
     Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Reach, Session, Settled, Step,
     Summary, Table, Tenant, Verdict, dates,
-    ports::{Action, ActionKind, DeleteType, Locations, Search},
+    ports::{Action, ActionKind, DeleteType, Locations, Manner, PurgeOrder, Search},
     search::{
-        self, PATIENCE, POLL, Stopped,
+        self, PATIENCE, Stopped, prepare,
         purge::{self, Asked, Before},
+        recount,
     },
     values::{Good, Span, Values},
 };
-
-/// The service purges no search over more mailboxes (searched, not hit).
-const MOST_MAILBOXES: u64 = 50_000;
 
 /// The command.
 pub struct DeleteSearchResultEmails;
@@ -87,7 +85,7 @@ impl Change for DeleteSearchResultEmails {
     const META: Meta = Meta {
         id: "delete-search-result-emails",
         title: "Delete Search Result Emails",
-        about: "Deletes what searches found out of the mailboxes, at most ten items per mailbox and run.",
+        about: "Deletes what searches found out of the mailboxes, at most ten items per mailbox and run, a hundred over Microsoft Graph.",
         effect: Effect::Destructive,
         session: Session::Compliance,
         role: Role::SearchAndPurge,
@@ -157,13 +155,25 @@ impl Change for DeleteSearchResultEmails {
         let Some(item) = open.first() else {
             return Applied::default();
         };
+        if let Some(preparation) = prepare::of(step) {
+            return prepare::apply(tenant, &preparation, step).await;
+        }
         if step.action != json!(Doing::Purge) {
             return Applied::ask_all(step);
         }
-        let kind = input.delete_type.kind();
-        match tenant.search.make_purge(&item.input, kind).await {
-            Ok(said) => Applied {
-                made: search::made(&said),
+        let order = match before(item) {
+            Ok(before) => order(input, &item.input, &before),
+            Err(failure) => return Applied::failed(open, failure),
+        };
+        match tenant.search.purge(&order).await {
+            // Its account needs more than waiting: the next look says what.
+            Ok(accepted) if accepted.operation.is_some() => Applied {
+                again: vec![item.key.clone()],
+                made: json!({ "warnings": accepted.said, "operation": accepted.operation }),
+                ..Applied::default()
+            },
+            Ok(accepted) => Applied {
+                made: search::made(&accepted.said),
                 ..Applied::ask_all(step)
             },
             // Somebody was faster; the next look finds what there is.
@@ -185,34 +195,12 @@ impl Change for DeleteSearchResultEmails {
         let ours = step.action != json!(Doing::Wait);
         let mut out = Vec::new();
         for item in items {
-            let verdict = match tenant.search.action(&item.input, ActionKind::Purge).await {
-                Err(failure) => Verdict::CannotTell(Box::new(failure)),
-                Ok(None) => Verdict::NotTaken,
-                Ok(Some(action)) if action.state.is_under_way() => {
-                    let what = format!("the purge of `{}`", escape::clipped(&item.input, 120));
-                    let next = search::purge_line(&item.input);
-                    let waiting = search::still_running(&what, action.state.word(), &next);
-                    Verdict::Running(POLL, Box::new(waiting))
-                }
-                Ok(Some(action)) => match serde_json::from_value(item.before.clone()) {
-                    Ok(before) => {
-                        let (key, name) = (item.key.as_str(), item.input.as_str());
-                        let kind = input.delete_type.kind();
-                        let asked = Asked {
-                            key,
-                            input: name,
-                            before: &before,
-                            kind,
-                            ours,
-                        };
-                        Verdict::Taken(Box::new(purge::account(&asked, &action)))
-                    }
-                    Err(error) => Verdict::CannotTell(Box::new(Failure::internal(format!(
-                        "what a plan kept of a search was not read: {error}"
-                    )))),
-                },
+            let verdict = match prepare::of(step) {
+                Some(_) => ready(input, tenant, item).await,
+                None => judge(input, tenant, item, ours).await,
             };
-            out.push((item.key.clone(), verdict));
+            let cannot_tell = |failure| Verdict::CannotTell(Box::new(failure));
+            out.push((item.key.clone(), verdict.unwrap_or_else(cannot_tell)));
         }
         out
     }
@@ -249,6 +237,76 @@ impl Change for DeleteSearchResultEmails {
 
     fn time_limit(input: &Input) -> Span {
         input.time_limit
+    }
+}
+
+/// What a plan kept of a search.
+fn before(item: &Planned) -> Result<Before, Failure> {
+    serde_json::from_value(item.before.clone()).map_err(|error| {
+        Failure::internal(format!("what a plan kept of a search was not read: {error}"))
+    })
+}
+
+fn order(input: &Input, name: &str, before: &Before) -> PurgeOrder {
+    PurgeOrder {
+        name: name.to_owned(),
+        delete: input.delete_type.kind(),
+        query: before.query.clone(),
+        locations: before.locations.clone(),
+        after: before.ended_at,
+    }
+}
+
+/// Whether what the account of a purge waits for has come.
+async fn ready(input: &Input, tenant: &Tenant, item: &Planned) -> Result<Verdict, Failure> {
+    let order = order(input, &item.input, &before(item)?);
+    let owed = tenant.search.owed(&order).await?;
+    let next = search::purge_line(&item.input);
+    Ok(prepare::judge(tenant, &item.input, owed.as_ref(), &next))
+}
+
+/// What reading back says about a purge.
+async fn judge(
+    input: &Input,
+    tenant: &Tenant,
+    item: &Planned,
+    ours: bool,
+) -> Result<Verdict, Failure> {
+    let (name, before) = (item.input.as_str(), before(item)?);
+    let action = if ours {
+        tenant.search.own_purge(&order(input, name, &before), None).await?
+    } else {
+        tenant.search.action(name, ActionKind::Purge).await?
+    };
+    let manner = tenant.search.manner(name);
+    let Some(action) = action else {
+        return Ok(Verdict::NotTaken);
+    };
+    if action.state.is_under_way() {
+        let what = format!("the purge of `{}`", escape::clipped(name, 120));
+        let next = search::purge_line(name);
+        let waiting = search::still_running(&what, action.state.word(), &next);
+        return Ok(Verdict::Running(manner.poll, Box::new(waiting)));
+    }
+    if manner.recounts && ours {
+        // The next look finds it, and what its account still needs.
+        return Ok(Verdict::NotTaken);
+    }
+    let asked = Asked {
+        key: &item.key,
+        input: name,
+        before: &before,
+        kind: input.delete_type.kind(),
+        ours,
+    };
+    Ok(Verdict::Taken(Box::new(account(&asked, &action, manner))))
+}
+
+fn account(asked: &Asked<'_>, action: &Action, manner: Manner) -> Item {
+    if manner.recounts {
+        recount::account(asked, action)
+    } else {
+        purge::account(asked, action)
     }
 }
 
@@ -306,6 +364,10 @@ async fn look_at(
         return Ok(Next::Refuse(search::no_such_object(&good.value)));
     };
     warnings.extend(search.warnings.iter().cloned());
+    let manner = tenant.search.manner(&good.value);
+    if let Some(next) = own(input, tenant, good, &search, settled, manner).await? {
+        return Ok(next);
+    }
     if !search.state.has_results() {
         let next = search::purge_line(&good.value);
         return Ok(Next::Refuse(search::not_ready(&search, &next)));
@@ -319,7 +381,7 @@ async fn look_at(
         }
         if action.state.is_under_way() {
             let doing = if ours { Doing::Watch } else { Doing::Wait };
-            let step = step(good, doing, &search, &before, input, settled);
+            let step = step(good, doing, &search, &before, input, settled, manner);
             return Ok(Next::Step(Box::new(step)));
         }
         let (key, name) = (good.key.as_str(), good.input.as_str());
@@ -331,17 +393,68 @@ async fn look_at(
             kind,
             ours,
         };
-        return Ok(Next::Settle(Box::new(purge::account(&asked, &action))));
+        return Ok(Next::Settle(Box::new(account(&asked, &action, manner))));
     }
     if search.items == 0 {
         return Ok(Next::Refuse(search::no_hits(&search)));
     }
-    if let Some(searched) = searched(&search).filter(|searched| *searched > MOST_MAILBOXES) {
-        return Ok(Next::Refuse(too_many(&search, searched)));
+    if let (Some(searched), Some(most)) = (searched(&search), manner.most_mailboxes)
+        && searched > most
+    {
+        return Ok(Next::Refuse(too_many(&search, searched, most)));
     }
     warnings.extend(remarks(tenant, &search, settled).await);
-    let step = step(good, Doing::Purge, &search, &before, input, settled);
+    let step = step(good, Doing::Purge, &search, &before, input, settled, manner);
     Ok(Next::Step(Box::new(step)))
+}
+
+/// What is left to do about a purge of this run whose service counts nothing: to wait for it, to
+/// note it, to search again; then its account.
+async fn own(
+    input: &Input,
+    tenant: &Tenant,
+    good: &Good<String>,
+    search: &Search,
+    settled: &Settled,
+    manner: Manner,
+) -> Result<Option<Next>, Failure> {
+    if !manner.recounts || !is_ours(settled, &good.key) {
+        return Ok(None);
+    }
+    let purges = |attempt: &&crate::History| attempt.step.action == json!(Doing::Purge);
+    let sent = settled.attempts(&good.key).rfind(purges);
+    let Some(planned) = sent.and_then(|sent| sent.step.items.first()) else {
+        return Ok(None);
+    };
+    let before = before(planned)?;
+    let order = order(input, &good.value, &before);
+    let operation = sent.and_then(|sent| sent.made.get("operation")?.as_str());
+    let Some(action) = tenant.search.own_purge(&order, operation).await? else {
+        return Ok(None);
+    };
+    let running = action.state.is_under_way();
+    if let Some(owed) = tenant.search.owed(&order).await?
+        && !(running && owed.waits)
+    {
+        let round = settled.history.len();
+        let mut step = prepare::step(&owed, std::slice::from_ref(good), round, Map::new());
+        for item in &mut step.items {
+            item.before = planned.before.clone();
+        }
+        return Ok(Some(Next::Step(Box::new(step))));
+    }
+    if running {
+        let step = step(good, Doing::Watch, search, &before, input, settled, manner);
+        return Ok(Some(Next::Step(Box::new(step))));
+    }
+    let asked = Asked {
+        key: &good.key,
+        input: &good.input,
+        before: &before,
+        kind: input.delete_type.kind(),
+        ours: true,
+    };
+    Ok(Some(Next::Settle(Box::new(account(&asked, &action, manner)))))
 }
 
 /// What is to be known before mail is deleted.
@@ -387,12 +500,14 @@ fn step(
     before: &Before,
     input: &Input,
     settled: &Settled,
+    manner: Manner,
 ) -> Step {
     let kind = input.delete_type.kind();
     let will = match doing {
         Doing::Purge => format!(
-            "delete ({}) up to ten items per mailbox, of {} items in {} mailboxes",
+            "delete ({}) up to {} items per mailbox, of {} items in {} mailboxes",
             kind.word(),
+            if manner.per_mailbox == 10 { "ten".to_owned() } else { manner.per_mailbox.to_string() },
             search.items,
             search.mailboxes.len()
         ),
@@ -420,7 +535,7 @@ fn step(
     let item = Planned::new(good.key.as_str(), good.input.as_str(), will).before(json!(before));
     Step {
         key: format!("purge-{}-{}", settled.history.len(), good.key),
-        lane: Some(good.key.clone()),
+        lane: Some(if manner.recounts { "purge".to_owned() } else { good.key.clone() }),
         items: vec![item],
         action: json!(doing),
         facts: facts
@@ -465,20 +580,20 @@ fn stale(search: &Search, action: &Action, newer: Timestamp) -> Failure {
     .hint(format!("search again under another name and purge that: {}", search::again_line(None, &search.query, search.locations.as_ref())))
 }
 
-fn too_many(search: &Search, searched: u64) -> Failure {
+fn too_many(search: &Search, searched: u64, most: u64) -> Failure {
     Failure::invalid(
         code::TOO_MANY_MAILBOXES,
         format!(
-            "the search `{}` covers {searched} mailboxes, and a purge may cover {MOST_MAILBOXES}",
+            "the search `{}` covers {searched} mailboxes, and a purge may cover {most}",
             escape::clipped(&search.name, 120)
         ),
     )
     .arg("mailboxes", searched)
-    .arg("limit", MOST_MAILBOXES)
+    .arg("limit", most)
     .happened(Happened::Refused)
     .hint(format!(
         "split it into {} searches with a list of mailboxes each (`--mailboxes-file`), or search the {} mailboxes with hits alone",
-        searched.div_ceil(MOST_MAILBOXES),
+        searched.div_ceil(most),
         search.mailboxes.len()
     ))
 }

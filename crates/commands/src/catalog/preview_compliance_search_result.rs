@@ -10,7 +10,7 @@ use crate::{
     Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
     Summary, Table, Tenant, Verdict,
     ports::{ActionKind, Search},
-    search::{self, PATIENCE, POLL, sample},
+    search::{self, PATIENCE, sample},
     values::{Good, Span, Values},
 };
 
@@ -185,7 +185,7 @@ impl Change for PreviewComplianceSearchResult {
                     let what = format!("the preview of `{}`", escape::clipped(&item.input, 120));
                     let next = search::preview_line(&item.input);
                     let waiting = search::still_running(&what, action.state.word(), &next);
-                    Verdict::Running(POLL, Box::new(waiting))
+                    Verdict::Running(tenant.search.manner(&item.input).poll, Box::new(waiting))
                 }
                 Ok(Some(action)) => {
                     let before = serde_json::from_value(item.before.clone()).unwrap_or_default();

@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 use crate::{
     Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
     Summary, Table, Tenant, Verdict,
-    ports::{Locations, NewSearch, Said, Search},
+    ports::{Locations, Manner, NewSearch, Said, Search},
     search::{
-        self, PATIENCE, Stopped,
+        self, PATIENCE, Stopped, prepare,
         running::{self, Action, Asked, Next},
     },
     values::{Good, Span, Values},
@@ -200,7 +200,9 @@ impl Change for StartComplianceContentSearch {
             query: &input.content_search_filter,
             locations: &locations,
             wait: input.wait,
+            poll: Manner::CLASSIC.poll,
         };
+        let mut to_make: Vec<Good<String>> = Vec::new();
         let mut stopped = Stopped::default();
         for good in input.wanted(tenant, settled, &mut plan) {
             if settled.item(&good.key).is_some() {
@@ -223,6 +225,7 @@ impl Change for StartComplianceContentSearch {
                     plan.warnings.extend(said);
                     match running::next(&asked, &good, found.as_ref(), settled) {
                         Next::Settle(item) => plan.settled.push(*item),
+                        Next::Do(Action::Create) => to_make.push(good),
                         Next::Do(action) => {
                             let round = settled.history.len();
                             plan.steps
@@ -232,6 +235,7 @@ impl Change for StartComplianceContentSearch {
                 }
             }
         }
+        make(input, tenant, to_make, settled, &locations, &mut plan).await;
         Ok(plan)
     }
 
@@ -239,6 +243,9 @@ impl Change for StartComplianceContentSearch {
         let Some(item) = open.first() else {
             return Applied::default();
         };
+        if let Some(preparation) = prepare::of(step) {
+            return prepare::apply(tenant, &preparation, step).await;
+        }
         let action = serde_json::from_value(step.action.clone()).unwrap_or(Action::Run);
         match action {
             Action::Create => match create(input, tenant, item).await {
@@ -283,13 +290,19 @@ impl Change for StartComplianceContentSearch {
         step: &Step,
         items: &[&Planned],
     ) -> Vec<(String, Verdict)> {
+        if prepare::of(step).is_some() {
+            return ready(input, tenant, items).await;
+        }
         let action = serde_json::from_value(step.action.clone()).unwrap_or(Action::Run);
         let mut out = Vec::new();
         for item in items {
             let verdict = match tenant.search.find(&item.input).await {
                 Err(failure) => Verdict::CannotTell(Box::new(failure)),
                 Ok(None) => Verdict::NotTaken,
-                Ok(Some(search)) => running::judge(input.wait, item, &search, action),
+                Ok(Some(search)) => {
+                    let poll = tenant.search.manner(&item.input).poll;
+                    running::judge(input.wait.then_some(poll), item, &search, action)
+                }
             };
             out.push((item.key.clone(), verdict));
         }
@@ -350,8 +363,10 @@ impl Change for StartComplianceContentSearch {
         }
     }
 
+    /// Mailboxes that are new to an eDiscovery case are waited for even where the end of the search
+    /// is not.
     fn time_limit(input: &Input) -> Span {
-        if input.wait {
+        if input.wait || input.mailboxes.is_some() {
             input.time_limit
         } else {
             Span(Duration::from_secs(10))
@@ -359,14 +374,80 @@ impl Change for StartComplianceContentSearch {
     }
 }
 
-async fn create(input: &Input, tenant: &Tenant, item: &Planned) -> Result<Said, Failure> {
-    let search = NewSearch {
-        name: item.input.clone(),
+fn new_search(input: &Input, name: &str, locations: Locations) -> NewSearch {
+    NewSearch {
+        name: name.to_owned(),
         query: input.content_search_filter.clone(),
-        locations: input.locations()?.0,
+        locations,
         description: input.description.clone(),
-    };
+    }
+}
+
+async fn create(input: &Input, tenant: &Tenant, item: &Planned) -> Result<Said, Failure> {
+    let search = new_search(input, &item.input, input.locations()?.0);
     tenant.search.create(&search).await
+}
+
+/// The steps that make searches: first what the service needs before it takes any.
+async fn make(
+    input: &Input,
+    tenant: &Tenant,
+    names: Vec<Good<String>>,
+    settled: &Settled,
+    locations: &Locations,
+    plan: &mut Plan,
+) {
+    let mut missing = Vec::new();
+    let mut able: Vec<Good<String>> = Vec::new();
+    for good in names {
+        let search = new_search(input, &good.value, locations.clone());
+        match tenant.search.missing(&search).await {
+            Ok(needs) => {
+                // All of them look in the same places, so one need is everybody's.
+                if !needs.is_empty() {
+                    missing = needs;
+                }
+                able.push(good);
+            }
+            Err(failure) => plan.settled.push(search::not_looked(&good, failure, settled)),
+        }
+    }
+    let round = settled.history.len();
+    if missing.is_empty() {
+        let steps = able
+            .iter()
+            .map(|good| step(good, Action::Create, None, round, input));
+        plan.steps.extend(steps);
+        return;
+    }
+    for preparation in missing {
+        let facts = [("query".to_owned(), json!(input.content_search_filter))];
+        let step = prepare::step(&preparation, &able, round, Map::from_iter(facts));
+        plan.steps.push(step);
+    }
+}
+
+/// Whether what a preparation waits for has come.
+async fn ready(input: &Input, tenant: &Tenant, items: &[&Planned]) -> Vec<(String, Verdict)> {
+    let mut out = Vec::new();
+    for item in items {
+        let missing = match input.locations() {
+            Ok((locations, _)) => {
+                let search = new_search(input, &item.input, locations);
+                tenant.search.missing(&search).await
+            }
+            Err(failure) => Err(failure),
+        };
+        let verdict = match missing {
+            Err(failure) => Verdict::CannotTell(Box::new(failure)),
+            Ok(missing) => {
+                let next = search::again_line(Some(&item.input), &input.content_search_filter, None);
+                prepare::judge(tenant, &item.input, missing.first(), &next)
+            }
+        };
+        out.push((item.key.clone(), verdict));
+    }
+    out
 }
 
 fn step(

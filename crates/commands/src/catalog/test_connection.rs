@@ -18,7 +18,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Definition, Item, Meta, Outcome, Read, Rows, Session, Summary, Table, Tenant, dates,
-    definition::ReadEnd, ports::SignIn,
+    definition::ReadEnd,
+    ports::{GraphStanding, SignIn, Standing},
+    search::way::{self, Classic},
 };
 
 /// The command.
@@ -33,8 +35,8 @@ pub fn definition() -> Definition {
     Definition::read::<TestConnection>()
 }
 
-/// A name that no search has: looking for it is the cheapest question to Compliance.
-const NO_SEARCH: &str = "mailcordon-connection-test";
+
+
 /// Cmdlets that a command does without, with a warning, where the role lacks them.
 const DISPENSABLE: &[&str] = &["Get-AcceptedDomain", "Get-MailboxStatistics"];
 /// A credential that ends sooner is warned about.
@@ -61,9 +63,7 @@ impl Read for TestConnection {
     async fn read(_: &Input, tenant: &Tenant, rows: &mut dyn Rows) -> Result<ReadEnd, Failure> {
         let mut report = Report {
             rows,
-            token: false,
-            exchange: false,
-            compliance: false,
+            works: BTreeSet::new(),
             allowed: Vec::new(),
         };
         let worked = run(tenant, &mut report).await;
@@ -95,20 +95,20 @@ async fn run(tenant: &Tenant, report: &mut Report<'_>) -> Result<(), Failure> {
         Err(failure) => {
             report.failed("token", &failure);
             // Signing in again for the other service could lock the account.
-            for check in ["exchange", "compliance"] {
+            for check in ["exchange", "compliance", "graph"] {
                 report.skipped(check, "not tried: there is no token");
             }
             return Err(failure);
         }
     };
-    report.token = true;
+    report.works.insert("token");
     report.token(&signed_in);
     report.credential(tenant).await;
     let reach = exchange_reach(tenant, report).await;
     let mut reasons = BTreeMap::new();
     let cmdlets = granted(tenant, Service::Exchange, report, &mut reasons).await;
-    let compliance = compliance_reach(tenant, report).await;
-    let searches = match compliance {
+    let standing = searches_reach(tenant, report).await;
+    let searches = match standing.classic.clone() {
         Ok(()) => granted(tenant, Service::Compliance, report, &mut reasons).await,
         Err(failure) => {
             reasons.insert("compliance", failure);
@@ -121,6 +121,7 @@ async fn run(tenant: &Tenant, report: &mut Report<'_>) -> Result<(), Failure> {
             cmdlets.as_ref(),
             searches.as_ref(),
             &reasons,
+            &standing,
         );
     }
     reach
@@ -139,7 +140,7 @@ async fn exchange_reach(tenant: &Tenant, report: &mut Report<'_>) -> Result<(), 
     let took = tenant.clock.elapsed().saturating_sub(begin);
     match answer {
         Ok(_) => {
-            report.exchange = true;
+            report.works.insert("exchange");
             let proxy = tenant.connection.proxy();
             let issuer = tenant.connection.certificate_issuer();
             let mut detail = format!("answers in {} ms", took.as_millis());
@@ -167,30 +168,46 @@ async fn exchange_reach(tenant: &Tenant, report: &mut Report<'_>) -> Result<(), 
     }
 }
 
-/// Signs in for Compliance and asks for a search that does not exist. A failure is a warning.
-async fn compliance_reach(tenant: &Tenant, report: &mut Report<'_>) -> Result<(), Failure> {
+/// Signs in for Compliance and asks for a search that does not exist, and asks Graph whether
+/// eDiscovery is open. A failure is a warning.
+async fn searches_reach(tenant: &Tenant, report: &mut Report<'_>) -> Standing {
     let begin = tenant.clock.elapsed();
-    let asked = match tenant.connection.sign_in(Service::Compliance).await {
-        Ok(_) => tenant.search.find(NO_SEARCH).await.map(drop),
-        Err(failure) => Err(failure),
-    };
+    let signed_in = tenant.connection.sign_in(Service::Compliance).await;
+    let mut standing = tenant.search.standing().await;
+    if let Err(failure) = signed_in {
+        standing.classic = Err(failure);
+    }
     let took = tenant.clock.elapsed().saturating_sub(begin);
-    match &asked {
+    let over_graph = standing.graph.as_ref();
+    let over_graph = over_graph.is_some_and(|graph| graph.searches.is_ok());
+    match &standing.classic {
         Ok(()) => {
-            report.compliance = true;
+            report.works.insert("compliance");
             let detail = format!("answers in {} ms", took.as_millis());
             report.passed("compliance", &detail, json!({ "latency_ms": millis(took) }));
         }
         Err(failure) => {
             report.failed("compliance", failure);
-            report.rows.warn(format!(
-                "Compliance does not work with this connection, so the commands for content searches do not either: {}{}",
-                escape::line(&failure.message),
-                failure.hint.as_ref().map(|hint| format!(" ({})", escape::line(hint))).unwrap_or_default()
-            ));
+            if !over_graph {
+                report.rows.warn(format!(
+                    "Compliance does not work with this connection, so the commands for content searches do not either: {}",
+                    told(failure)
+                ));
+            }
         }
     }
-    asked
+    match &standing.graph {
+        None => report.skipped("graph", "this connection has no Microsoft Graph"),
+        Some(graph) => report.graph(graph),
+    }
+    standing
+}
+
+/// A failure in one line, with what to do.
+fn told(failure: &Failure) -> String {
+    let hint = failure.hint.as_ref();
+    let hint = hint.map_or_else(String::new, |hint| format!(" ({})", escape::line(hint)));
+    format!("{}{hint}", escape::line(&failure.message))
 }
 
 /// The cmdlets that the roles grant in a service; none where the service does not say.
@@ -227,9 +244,8 @@ fn millis(took: Duration) -> u64 {
 /// Where the checks go.
 struct Report<'a> {
     rows: &'a mut dyn Rows,
-    token: bool,
-    exchange: bool,
-    compliance: bool,
+    /// What works: `token`, `exchange`, `compliance`, `graph`.
+    works: BTreeSet<&'static str>,
     allowed: Vec<&'static str>,
 }
 
@@ -315,19 +331,66 @@ impl Report<'_> {
         );
     }
 
-    /// Whether the granted roles allow a command.
+    /// Whether eDiscovery of Graph answers, and whether its reports can be read.
+    fn graph(&mut self, graph: &GraphStanding) {
+        if graph.searches.is_ok() {
+            self.works.insert("graph");
+        }
+        match (&graph.searches, &graph.reports) {
+            (Err(failure), _) => self.failed("graph", failure),
+            (Ok(()), Ok(())) => {
+                self.passed("graph", "eDiscovery is open, and so are its reports", json!({}));
+            }
+            (Ok(()), Err(reports)) => {
+                let detail = format!("eDiscovery is open; reports are not: {}", told(reports));
+                let more = json!({ "code": reports.code, "hint": reports.hint });
+                self.row("graph", "passed", &detail, more);
+            }
+        }
+    }
+
+    /// Whether a command can be run, and for searches which way it takes.
     fn command(
         &mut self,
         meta: &Meta,
         exchange: Option<&BTreeSet<String>>,
         compliance: Option<&BTreeSet<String>>,
         reasons: &BTreeMap<&'static str, Failure>,
+        standing: &Standing,
     ) {
+        let (result, detail, mut more) = self.by_cmdlets(meta, exchange, compliance, reasons);
+        let (mut result, mut detail) = (result, detail);
+        if meta.session == Session::Compliance {
+            let classic = Classic {
+                result,
+                detail: detail.clone(),
+            };
+            if let Some(way) = way::of(meta, standing, &classic) {
+                (result, detail) = (way.result, way.detail);
+                more = Value::Object(way.more);
+            }
+        }
+        if let Value::Object(more) = &mut more {
+            more.insert("command".to_owned(), json!(meta.id));
+        }
+        if result == "allowed" {
+            self.allowed.push(meta.id);
+        }
+        self.row(&format!("command {}", meta.id), result, &detail, more);
+    }
+
+    /// Whether the granted roles allow the cmdlets of a command.
+    fn by_cmdlets(
+        &self,
+        meta: &Meta,
+        exchange: Option<&BTreeSet<String>>,
+        compliance: Option<&BTreeSet<String>>,
+        reasons: &BTreeMap<&'static str, Failure>,
+    ) -> (&'static str, String, Value) {
         let (granted, place) = match meta.session {
             Session::Exchange | Session::All => (exchange, "exchange"),
             Session::Compliance => (compliance, "compliance"),
         };
-        let check = format!("command {}", meta.id);
         let Some(granted) = granted else {
             let reason = reasons.get(place);
             let why = reason.map_or("", |failure| failure.message.as_str());
@@ -338,14 +401,13 @@ impl Report<'_> {
                     ErrorKind::PermissionDenied | ErrorKind::AuthenticationFailed
                 )
             });
-            let result = if place == "compliance" && refused && !self.compliance {
+            let result = if place == "compliance" && refused && !self.works.contains("compliance") {
                 "not allowed"
             } else {
                 "unknown"
             };
-            let more = json!({ "command": meta.id, "allowed": (result == "not allowed").then_some(false) });
-            self.row(&check, result, why, more);
-            return;
+            let more = json!({ "allowed": (result == "not allowed").then_some(false) });
+            return (result, why.to_owned(), more);
         };
         let missing: Vec<&str> = meta
             .cmdlets
@@ -354,14 +416,7 @@ impl Report<'_> {
             .filter(|name| !DISPENSABLE.contains(name) && !granted.contains(&name.to_lowercase()))
             .collect();
         if missing.is_empty() {
-            self.allowed.push(meta.id);
-            self.row(
-                &check,
-                "allowed",
-                "",
-                json!({ "command": meta.id, "allowed": true }),
-            );
-            return;
+            return ("allowed", String::new(), json!({ "allowed": true }));
         }
         let detail = format!(
             "the roles do not grant {}; assign {} {}",
@@ -370,17 +425,17 @@ impl Report<'_> {
             meta.role.assigned_in()
         );
         let more = json!({
-            "command": meta.id, "allowed": false, "code": code::ROLE_MISSING,
+            "allowed": false, "code": code::ROLE_MISSING,
             "role": meta.role.title(), "missing_cmdlets": missing
         });
-        self.row(&check, "not allowed", &detail, more);
+        ("not allowed", detail, more)
     }
 
     fn summary(self) -> Summary {
         let mut key_fields = Map::new();
-        key_fields.insert("token".to_owned(), json!(self.token));
-        key_fields.insert("exchange".to_owned(), json!(self.exchange));
-        key_fields.insert("compliance".to_owned(), json!(self.compliance));
+        for check in ["token", "exchange", "compliance", "graph"] {
+            key_fields.insert(check.to_owned(), json!(self.works.contains(check)));
+        }
         key_fields.insert("allowed_commands".to_owned(), json!(self.allowed));
         Summary {
             table: Table::new("Test of the connection", &[]),

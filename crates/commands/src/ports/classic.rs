@@ -127,6 +127,8 @@ fn action_of(row: &Row, warnings: Said) -> Action {
         ended_at: view.ended(),
         errors: text(view.errors()),
         warnings,
+        shown: None,
+        recount: None,
         raw: row.to_value(),
     }
 }
@@ -136,7 +138,7 @@ impl ContentSearch for ClassicSearch {
     fn path(&self) -> (&'static str, &'static str) {
         (
             "compliance",
-            "content search by cmdlet is the one way that is built",
+            "this connection has no Microsoft Graph, so content search goes by cmdlet",
         )
     }
 

@@ -2,9 +2,11 @@
 //! call; which service stands behind it is the adapter's affair. Changes give back the service's
 //! warnings, verbatim.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
-use kernel::Failure;
+use kernel::{ErrorKind, Failure, failure::code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -202,9 +204,141 @@ pub struct Action {
     /// The service's warnings that came with the answer.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// What a preview shows, where it comes as rows and not as text.
+    #[serde(default)]
+    pub shown: Option<Shown>,
+    /// What a search after a purge found, where the service counts nothing itself.
+    #[serde(default)]
+    pub recount: Option<Recount>,
     /// The service's row.
     pub raw: Value,
 }
+
+/// Items that a preview shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The rows that are kept: at most a hundred of a mailbox, a thousand in all.
+    pub rows: Vec<ShownItem>,
+    /// How many there are.
+    pub total: u64,
+}
+
+/// One item of a preview.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownItem {
+    /// The mailbox.
+    pub mailbox: String,
+    /// The sender.
+    pub sender: String,
+    /// The subject.
+    pub subject: String,
+    /// What it is.
+    pub kind: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was received, as far as it can be read in UTC, else as it came.
+    pub received: String,
+    /// Its message id.
+    pub message_id: Option<String>,
+}
+
+/// What the same search finds after a purge.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recount {
+    /// Items in all.
+    pub items: u64,
+    /// By mailbox, only mailboxes with hits.
+    pub mailboxes: Vec<MailboxHits>,
+    /// Whether the counts by mailbox could be read.
+    pub by_mailbox: bool,
+    /// It could not look everywhere.
+    pub partial: bool,
+    /// When it ended.
+    pub at: Option<Timestamp>,
+}
+
+/// A purge that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PurgeOrder {
+    /// The name of the search.
+    pub name: String,
+    /// How mail is deleted.
+    pub delete: DeleteType,
+    /// The query that was looked at: another one is not purged.
+    pub query: String,
+    /// The locations that were looked at.
+    pub locations: Option<Locations>,
+    /// When the run of the search ended that was looked at: a purge of it is made later.
+    pub after: Option<Timestamp>,
+}
+
+/// A change that the service accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its warnings, verbatim.
+    pub said: Said,
+    /// The service's id of the work, where it gives one.
+    pub operation: Option<String>,
+}
+
+/// Something that must be done before a search can be made, or after a purge for its account. Each
+/// touches no mail and no setting, and is one call at most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preparation {
+    /// What kind of thing it is, with its object: unique among the preparations of a search.
+    pub key: String,
+    /// What is going to happen, for a person.
+    pub will: String,
+    /// It makes no call: it only waits for the service.
+    pub waits: bool,
+    /// For whoever made it.
+    pub doing: Value,
+}
+
+/// How a search is dealt with on the way that it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// How long to wait between two questions about work in progress.
+    pub poll: Duration,
+    /// The most items of a mailbox that one purge takes.
+    pub per_mailbox: u64,
+    /// The most mailboxes that a search may cover to be purged; none where the service names none.
+    pub most_mailboxes: Option<u64>,
+    /// Purges of different searches go one after the other, and what one has taken is counted by
+    /// searching again, since the service counts nothing itself.
+    pub recounts: bool,
+}
+
+impl Manner {
+    /// That of the compliance cmdlets.
+    pub const CLASSIC: Self = Self {
+        poll: Duration::from_millis(1500),
+        per_mailbox: 10,
+        most_mailboxes: Some(50_000),
+        recounts: false,
+    };
+}
+
+/// What a connection can do about searches, as far as asking tells.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// Whether the compliance cmdlets answer.
+    pub classic: Result<(), Failure>,
+    /// Microsoft Graph; none where the connection has none.
+    pub graph: Option<GraphStanding>,
+}
+
+/// What a connection can do over Microsoft Graph.
+#[derive(Debug, Clone)]
+pub struct GraphStanding {
+    /// Whether eDiscovery answers.
+    pub searches: Result<(), Failure>,
+    /// Whether there is a token for reports with the permission to read them.
+    pub reports: Result<(), Failure>,
+}
+
+/// A name that no search has: looking for it is the cheapest question.
+pub(crate) const NO_SEARCH: &str = "mailcordon-connection-test";
 
 /// What the service said to a change that it accepted: its warnings, verbatim.
 pub type Said = Vec<String>;
@@ -228,4 +362,72 @@ pub trait ContentSearch: Send + Sync {
     async fn action(&self, name: &str, kind: ActionKind) -> Result<Option<Action>, Failure>;
     /// Removes an action. One changing call.
     async fn remove_action(&self, name: &str, kind: ActionKind) -> Result<Said, Failure>;
+
+    /// Whether any answer so far came from a simulated tenant, where the cmdlets do not say it.
+    fn is_simulated(&self) -> bool {
+        false
+    }
+
+    /// How that search is dealt with. What [`ContentSearch::find`] has told of it counts.
+    fn manner(&self, _name: &str) -> Manner {
+        Manner::CLASSIC
+    }
+
+    /// What must be done before that search can be made; reads only. Empty when it can be.
+    async fn missing(&self, _search: &NewSearch) -> Result<Vec<Preparation>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// Does one of these things. At most one changing call.
+    async fn prepare(&self, preparation: &Preparation) -> Result<Said, Failure> {
+        let text = format!("nobody knows how to {}", preparation.will);
+        Err(Failure::internal(text))
+    }
+
+    /// Makes a purge of what was looked at, and of nothing else. One changing call, never repeated.
+    async fn purge(&self, order: &PurgeOrder) -> Result<Accepted, Failure> {
+        let said = self.make_purge(&order.name, order.delete).await?;
+        Ok(Accepted {
+            said,
+            operation: None,
+        })
+    }
+
+    /// The purge that a run of ours has sent, also when its answer was lost: a purge that is there
+    /// and that no other run has recorded. `operation` is the id that its answer gave, if it came.
+    async fn own_purge(
+        &self,
+        order: &PurgeOrder,
+        _operation: Option<&str>,
+    ) -> Result<Option<Action>, Failure> {
+        self.action(&order.name, ActionKind::Purge).await
+    }
+
+    /// What is left to do for the account of our own purge after it has ended; reads only.
+    async fn owed(&self, _order: &PurgeOrder) -> Result<Option<Preparation>, Failure> {
+        Ok(None)
+    }
+
+    /// What the connection can do about searches.
+    async fn standing(&self) -> Standing {
+        Standing {
+            classic: self.find(NO_SEARCH).await.map(drop),
+            graph: None,
+        }
+    }
+}
+
+/// The refusal to purge something else than what was looked at.
+pub(crate) fn search_changed(name: &str, difference: &str) -> Failure {
+    Failure::new(
+        ErrorKind::Conflict,
+        code::SEARCH_CHANGED,
+        format!(
+            "the search `{}` is not what was looked at: {difference}; nothing was purged",
+            kernel::escape::clipped(name, 120)
+        ),
+    )
+    .status(409)
+    .happened(kernel::Happened::Refused)
+    .hint("look at the search again, and find out who changed it")
 }

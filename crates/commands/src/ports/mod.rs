@@ -1,19 +1,24 @@
 //! A tenant as a command sees it: small ports, each with its adapter beside it.
 
+mod choice;
 mod classic;
 mod cmdlets;
 mod connection;
 mod content_search;
+mod graph_search;
 mod seen;
 mod tenant;
 
+pub use choice::EitherSearch;
 pub use classic::ClassicSearch;
 pub use cmdlets::{Cmdlets, PageSource};
 pub use connection::{CloudConnection, Connection, SignIn};
 pub use content_search::{
-    Action, ActionKind, ContentSearch, DeleteType, Locations, MailboxHits, NewSearch, Said, Search,
-    SearchState,
+    Accepted, Action, ActionKind, ContentSearch, DeleteType, GraphStanding, Locations, MailboxHits,
+    Manner, NewSearch, Preparation, PurgeOrder, Recount, Said, Search, SearchState, Shown,
+    ShownItem, Standing,
 };
 pub use exchange::Learned;
+pub use graph_search::{CASE as EDISCOVERY_CASE, GraphSearch};
 pub use seen::Seen;
 pub use tenant::Tenant;

@@ -1,6 +1,6 @@
 //! Everything a command may reach, in one place.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use exchange::{Cmdlet, cmdlet::GetAcceptedDomain};
 use kernel::{Clock, Failure, Random};
@@ -22,6 +22,7 @@ pub struct Tenant {
     pub random: Arc<dyn Random>,
     /// Addresses of people whose mailboxes and mail need a second look, in lower case.
     pub vips: Vec<String>,
+    pace: u32,
     own_domains: OnceCell<Result<Vec<String>, Failure>>,
 }
 
@@ -41,6 +42,7 @@ impl Tenant {
             clock,
             random,
             vips: Vec::new(),
+            pace: 1,
             own_domains: OnceCell::new(),
         }
     }
@@ -50,6 +52,23 @@ impl Tenant {
     pub fn with_vips(mut self, vips: &[String]) -> Self {
         self.vips = vips.iter().map(|vip| vip.to_lowercase()).collect();
         self
+    }
+
+    /// Whether any answer so far came from a simulated tenant.
+    pub fn is_simulated(&self) -> bool {
+        self.cmdlets.is_simulated() || self.search.is_simulated()
+    }
+
+    /// With waits divided by so much, for a simulated tenant whose clock goes faster.
+    #[must_use]
+    pub fn with_pace(mut self, pace: u32) -> Self {
+        self.pace = pace.max(1);
+        self
+    }
+
+    /// A wait, divided by the pace of the connection.
+    pub fn paced(&self, wait: Duration) -> Duration {
+        wait / self.pace
     }
 
     /// The tenant's accepted domains, in lower case. Asked once; the failure too is kept, so that

@@ -91,6 +91,8 @@ pub(crate) fn action(name: &str, results: &str, made: i64) -> Action {
         ended_at: Some(at(made + 1)),
         errors: None,
         warnings: Vec::new(),
+        shown: None,
+        recount: None,
         raw: json!({ "Name": name, "Results": results }),
     }
 }

@@ -3,9 +3,12 @@
 #[cfg(test)]
 pub(crate) mod fake;
 mod lines;
+pub mod prepare;
 pub mod purge;
+pub mod recount;
 pub mod running;
 pub mod sample;
+pub mod way;
 
 pub use lines::{again_line, preview_line, purge_line, shell, status_line};
 

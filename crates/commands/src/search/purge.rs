@@ -26,6 +26,9 @@ pub struct Before {
     pub locations: Option<Locations>,
     /// It could not look everywhere.
     pub partial: bool,
+    /// When it ended.
+    #[serde(default)]
+    pub ended_at: Option<jiff::Timestamp>,
 }
 
 impl Before {
@@ -37,10 +40,12 @@ impl Before {
             query: search.query.clone(),
             locations: search.locations.clone(),
             partial: search.state == SearchState::PartiallySucceeded,
+            ended_at: search.ended_at,
         }
     }
 
-    fn again(&self) -> String {
+    /// The line that searches for the same in the same places under a new name.
+    pub fn again(&self) -> String {
         again_line(None, &self.query, self.locations.as_ref())
     }
 }
@@ -238,7 +243,7 @@ fn left_over(
 }
 
 /// A purge that failed, or whose state is a word that we do not know, may have deleted something.
-fn ended_badly(asked: &Asked<'_>, action: &Action) -> Item {
+pub(super) fn ended_badly(asked: &Asked<'_>, action: &Action) -> Item {
     let state = escape::clipped(action.state.word(), 60);
     let why = match &action.errors {
         Some(errors) => format!("{} (its state is {state})", escape::clipped(errors, 300)),

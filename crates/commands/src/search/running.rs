@@ -1,10 +1,12 @@
 //! Whether a search runs, ran, or is still to be made: what a look and reading back say about it.
 
+use std::time::Duration;
+
 use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{POLL, same_locations, show_locations};
+use super::{same_locations, show_locations};
 use crate::{
     Item, Outcome, Planned, Settled, Verdict,
     ports::{Locations, Search, SearchState},
@@ -20,6 +22,14 @@ pub struct Asked<'a> {
     pub locations: &'a Locations,
     /// Whether its end is waited for.
     pub wait: bool,
+    /// How long to wait between two questions.
+    pub poll: Duration,
+}
+
+impl Asked<'_> {
+    fn patience(&self) -> Option<Duration> {
+        self.wait.then_some(self.poll)
+    }
 }
 
 /// What a step does.
@@ -111,7 +121,7 @@ pub fn next(
         .find(run)
         .and_then(|run| run.step.items.first());
     if let Some(before) = before {
-        match judge(asked.wait, before, search, Action::Run) {
+        match judge(asked.patience(), before, search, Action::Run) {
             Verdict::Taken(item) => return Next::Settle(item),
             Verdict::Running(..) | Verdict::NotYet(..) => return Next::Do(Action::Follow),
             Verdict::NotTaken | Verdict::CannotTell(_) => {}
@@ -134,8 +144,9 @@ pub fn next(
     }
 }
 
-/// What the state of a search says about its being run.
-pub fn judge(wait: bool, item: &Planned, search: &Search, action: Action) -> Verdict {
+/// What the state of a search says about its being run; `wait` is how long to wait between two
+/// questions where its end is waited for.
+pub fn judge(wait: Option<Duration>, item: &Planned, search: &Search, action: Action) -> Verdict {
     let before: Option<jiff::Timestamp> = item
         .before
         .get("started_at")
@@ -178,8 +189,10 @@ pub fn judge(wait: bool, item: &Planned, search: &Search, action: Action) -> Ver
     };
     match &search.state {
         SearchState::NotStarted => Verdict::NotTaken,
-        SearchState::Running(_) if wait => Verdict::Running(POLL, Box::new(waiting())),
-        SearchState::Running(_) => success("is running"),
+        SearchState::Running(_) => match wait {
+            Some(poll) => Verdict::Running(poll, Box::new(waiting())),
+            None => success("is running"),
+        },
         SearchState::Completed | SearchState::PartiallySucceeded => success("ran"),
         SearchState::Ended(_) => failed(Outcome::Rejected, ended_badly(search)),
         // What a word means that nobody has seen is not for us to say.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Item, Outcome, dates,
-    ports::{Action, Search},
+    ports::{Action, Search, Shown},
 };
 
 /// Items of a mailbox that a preview shows (limits of content search).
@@ -72,6 +72,9 @@ pub fn shown(key: &str, input: &str, before: Before, action: &Action) -> Item {
             .hint("search again under another name and preview that"),
         );
     }
+    if let Some(shown) = &action.shown {
+        return listed(key, input, shown, action);
+    }
     let parsed = texts::preview_items(action.results.as_deref().unwrap_or_default());
     let count = parsed.rows.len() as u64;
     // A subject that breaks lines could write rows of its own: then there are too many.
@@ -111,6 +114,41 @@ pub fn shown(key: &str, input: &str, before: Before, action: &Action) -> Item {
             before.at_most
         ));
     }
+    item
+}
+
+/// The item of a preview that came as rows. How many there are is known; what is left out was left
+/// out here.
+fn listed(key: &str, input: &str, shown: &Shown, action: &Action) -> Item {
+    let count = shown.rows.len() as u64;
+    let sample = count < shown.total;
+    let message = if sample {
+        format!("a sample: {count} of {} items", shown.total)
+    } else {
+        format!("all {count} items")
+    };
+    let rows: Vec<Value> = shown
+        .rows
+        .iter()
+        .map(|row| {
+            json!({
+                "mailbox": row.mailbox,
+                "sender": row.sender,
+                "subject": row.subject,
+                "type": row.kind,
+                "size": row.size,
+                "received": row.received,
+                "message_id": row.message_id,
+            })
+        })
+        .collect();
+    let mut item = Item::success(key, input, Outcome::Found, message)
+        .identity(action.identity.clone())
+        .with("sample", sample)
+        .with("items", shown.total)
+        .with("rows", rows)
+        .raw(action.raw.clone());
+    item.warnings.clone_from(&action.warnings);
     item
 }
 

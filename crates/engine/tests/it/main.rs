@@ -8,6 +8,7 @@
 )]
 
 mod connections;
+mod graph;
 mod ground;
 mod intercept;
 mod lists;

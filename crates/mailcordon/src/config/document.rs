@@ -227,6 +227,21 @@ impl<'d, 'a> Section<'d, 'a> {
         }
     }
 
+    /// A whole number within bounds.
+    pub fn number(&self, key: &str, from: u32, to: u32) -> Result<Option<u32>, Failure> {
+        let Some(found) = self.get(key) else {
+            return Ok(None);
+        };
+        let DeValue::Integer(number) = found.value else {
+            return Err(wrong_type(&self.document, &found, "a number", found.value));
+        };
+        let number = number.as_str().parse().ok();
+        match number.filter(|number| (from..=to).contains(number)) {
+            Some(number) => Ok(Some(number)),
+            None => Err(self.refuse(&found, &format!("it wants a number from {from} to {to}"))),
+        }
+    }
+
     /// One of a closed list of spellings, the nearest named when it is none.
     pub fn choice<T: Copy>(
         &self,

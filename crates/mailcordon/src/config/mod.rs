@@ -65,13 +65,15 @@ pub struct Connection {
     /// Addresses of people whose mail and mailboxes want a second look; a plan names those that it
     /// touches.
     pub vips: Vec<String>,
+    /// How Microsoft Graph is used.
+    pub graph: GraphUse,
     /// Whether it may be used.
     pub enabled: bool,
     /// The line in the file where it begins, from 1.
     pub line: usize,
 }
 
-/// The three base URLs of a `custom` cloud, as written; `cloud` judges which may get a token.
+/// The base URLs of a `custom` cloud, as written; `cloud` judges which may get a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
     /// Sign-in.
@@ -80,6 +82,31 @@ pub struct Endpoints {
     pub exchange: String,
     /// Security & Compliance.
     pub compliance: String,
+    /// Microsoft Graph.
+    pub graph: Option<String>,
+    /// Where Graph's reports come from.
+    pub download: Option<String>,
+}
+
+/// How a connection uses Microsoft Graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraphUse {
+    /// The eDiscovery case that searches are made in; ours unless given.
+    pub case: Option<String>,
+    /// eDiscovery requests a minute.
+    pub per_minute: u32,
+    /// Divides every wait; more than 1 on loopback only.
+    pub pace: u32,
+}
+
+impl Default for GraphUse {
+    fn default() -> Self {
+        Self {
+            case: None,
+            per_minute: graph::PER_MINUTE,
+            pace: 1,
+        }
+    }
 }
 
 /// A proxy.

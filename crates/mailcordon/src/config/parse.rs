@@ -7,7 +7,7 @@ use kernel::{Failure, failure::code};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Config, Connection, Endpoints, Proxy, SignIn, Source, auth,
+    Config, Connection, Endpoints, GraphUse, Proxy, SignIn, Source, auth,
     document::{Document, Found, Section, nearest},
     source,
 };
@@ -25,10 +25,13 @@ pub(super) const CONNECTION: &[&str] = &[
     "organization",
     "tags",
     "vips",
+    "graph_case",
+    "graph_requests_per_minute",
+    "pace",
     "enabled",
 ];
 /// The keys of `endpoints`.
-pub(super) const ENDPOINTS: &[&str] = &["authority", "exchange", "compliance"];
+pub(super) const ENDPOINTS: &[&str] = &["authority", "exchange", "compliance", "graph", "download"];
 /// The keys of `proxy`.
 pub(super) const PROXY: &[&str] = &["url", "username", "password"];
 
@@ -145,8 +148,20 @@ fn connection(
         organization,
         tags: section.texts("tags")?,
         vips: section.texts("vips")?,
+        graph: graph_use(section)?,
         enabled: section.boolean("enabled")?.unwrap_or(true),
         line: section.document.line(section.offset),
+    })
+}
+
+fn graph_use(section: &Section<'_, '_>) -> Result<GraphUse, Failure> {
+    let usual = GraphUse::default();
+    Ok(GraphUse {
+        case: section.text("graph_case")?.map(str::to_owned),
+        per_minute: section
+            .number("graph_requests_per_minute", 1, 600)?
+            .unwrap_or(usual.per_minute),
+        pace: section.number("pace", 1, 10_000)?.unwrap_or(usual.pace),
     })
 }
 
@@ -188,7 +203,13 @@ fn endpoints(section: &Section<'_, '_>, cloud: CloudName) -> Result<Option<Endpo
         authority: base_url(&table, "authority")?,
         exchange: base_url(&table, "exchange")?,
         compliance: base_url(&table, "compliance")?,
+        graph: optional_url(&table, "graph")?,
+        download: optional_url(&table, "download")?,
     }))
+}
+
+fn optional_url(table: &Section<'_, '_>, key: &str) -> Result<Option<String>, Failure> {
+    table.get(key).map(|_| base_url(table, key)).transpose()
 }
 
 /// A base URL in the form that everything later relies on: `http(s)://host[:port]`, without

@@ -56,6 +56,16 @@ struct Connection {
     /// Addresses of people whose mail and mailboxes want a second look; a plan names those that it
     /// touches.
     vips: Option<Vec<String>>,
+    /// The eDiscovery case that searches over Microsoft Graph are made in; `mailcordon containment`
+    /// unless given.
+    graph_case: Option<String>,
+    /// eDiscovery requests a minute, shared by all processes that use this app in this tenant; 5
+    /// unless given, which is what the service documents.
+    #[schemars(range(min = 1, max = 600))]
+    graph_requests_per_minute: Option<u32>,
+    /// Divides every wait; for a simulated tenant on loopback whose clock goes faster.
+    #[schemars(range(min = 1, max = 10000))]
+    pace: Option<u32>,
     /// Whether the connection may be used; true unless given.
     enabled: Option<bool>,
 }
@@ -84,6 +94,10 @@ struct Endpoints {
     exchange: String,
     /// Security & Compliance.
     compliance: String,
+    /// Microsoft Graph; without it searches go by cmdlet.
+    graph: Option<String>,
+    /// Where the reports of Microsoft Graph come from.
+    download: Option<String>,
 }
 
 /// An HTTP CONNECT or SOCKS5 proxy.

@@ -10,7 +10,9 @@ use cloud::{ProxySettings, RefreshStore, SecretError, SecretSource, SharedSecret
 use kernel::{Failure, Secret, failure::code};
 use zeroize::Zeroizing;
 
-use super::{Auth, Config, Connection, Purpose, Reader, Source, failure, source::read_file};
+use super::{
+    Auth, Config, Connection, Endpoints, Purpose, Reader, Source, failure, source::read_file,
+};
 
 /// A way to sign in with its sources. Connections that name the same `[auth.<name>]` hold one
 /// value of this, and so share what was read from the sources.
@@ -66,24 +68,40 @@ impl Config {
 
     fn endpoints(&self, connection: &Connection) -> Result<cloud::Endpoints, Failure> {
         let endpoints = match &connection.endpoints {
-            Some(own) => cloud::Endpoints::custom(&own.authority, &own.exchange, &own.compliance),
+            Some(own) => custom(own),
             None => cloud::Endpoints::of(connection.cloud),
         };
-        endpoints.map_err(|error| {
-            let file = self
-                .file
-                .as_deref()
-                .unwrap_or_else(|| Path::new(""))
-                .display();
-            let (line, name) = (connection.line, &connection.name);
-            failure(
-                code::CONFIGURATION,
-                format!("{file}:{line}: `connections.{name}.endpoints`: {error}"),
-            )
-            .arg("file", file.to_string())
-            .arg("line", line)
-            .arg("key", format!("connections.{name}.endpoints"))
-        })
+        let endpoints =
+            endpoints.map_err(|error| self.refuse(connection, "endpoints", &error.to_string()))?;
+        if connection.graph.pace > 1 && !endpoints.is_loopback() {
+            let rule = "waits are cut short for a simulated tenant on loopback only";
+            return Err(self.refuse(connection, "pace", rule));
+        }
+        Ok(endpoints)
+    }
+
+    fn refuse(&self, connection: &Connection, key: &str, rule: &str) -> Failure {
+        let file = self
+            .file
+            .as_deref()
+            .unwrap_or_else(|| Path::new(""))
+            .display();
+        let (line, name) = (connection.line, &connection.name);
+        failure(
+            code::CONFIGURATION,
+            format!("{file}:{line}: `connections.{name}.{key}`: {rule}"),
+        )
+        .arg("file", file.to_string())
+        .arg("line", line)
+        .arg("key", format!("connections.{name}.{key}"))
+    }
+}
+
+fn custom(own: &Endpoints) -> Result<cloud::Endpoints, cloud::ConfigError> {
+    let endpoints = cloud::Endpoints::custom(&own.authority, &own.exchange, &own.compliance)?;
+    match &own.graph {
+        Some(graph) => endpoints.with_graph(graph, own.download.as_deref()),
+        None => Ok(endpoints),
     }
 }
 

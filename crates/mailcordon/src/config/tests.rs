@@ -223,7 +223,7 @@ fn a_misspelt_key_names_file_line_key_and_the_nearest() {
         &code::CONFIGURATION,
         "/etc/mailcordon/config.toml:4: `connections.a.zzz`: there is no such key; known here are \
          `tenant`, `cloud`, `auth`, `endpoints`, `proxy`, `ca_file`, `organization`, `tags`, `vips`, \
-         `enabled`",
+         `graph_case`, `graph_requests_per_minute`, `pace`, `enabled`",
     );
     refused(
         &signing_in(r#"{ type = "oauth2", client_id = "x", client_secrt = "env:S" }"#),
@@ -818,4 +818,51 @@ fn the_documented_configurations_are_read() {
     for (kind, _) in AuthKind::ALL {
         assert!(ways.contains(&format!("type = \"{kind}\"")), "{kind}");
     }
+}
+
+#[test]
+fn graph_has_its_own_keys_and_a_pace_belongs_to_loopback() {
+    let config = parse(&with(
+        "graph_case = \"SOC\"\ngraph_requests_per_minute = 30",
+    ))
+    .unwrap();
+    let graph = &config.connections["a"].graph;
+    assert_eq!(
+        (graph.case.as_deref(), graph.per_minute, graph.pace),
+        (Some("SOC"), 30, 1)
+    );
+    for (line, rule) in [
+        (
+            "graph_requests_per_minute = 0",
+            "it wants a number from 1 to 600",
+        ),
+        (
+            "graph_requests_per_minute = \"5\"",
+            "it wants a number, and has a text",
+        ),
+        ("pace = -1", "it wants a number from 1 to 10000"),
+        ("graph_case = \"\"", "it is empty"),
+    ] {
+        let key = line.split(' ').next().unwrap();
+        let text = format!("/etc/mailcordon/config.toml:4: `connections.a.{key}`: {rule}");
+        refused(&with(line), &code::CONFIGURATION, &text);
+    }
+    let local = "cloud = \"custom\"\npace = 60\nendpoints = { authority = \"http://127.0.0.1:1\", \
+        exchange = \"http://127.0.0.1:2\", compliance = \"http://127.0.0.1:3\", \
+        graph = \"http://127.0.0.1:4\", download = \"http://127.0.0.1:5\" }";
+    let reader = reader(&[]);
+    let settings = parse(&with(local))
+        .unwrap()
+        .settings(None, &reader)
+        .unwrap();
+    assert!(settings.endpoints.offers(cloud::GraphFeature::Ediscovery));
+    let failure = parse(&with("pace = 60"))
+        .unwrap()
+        .settings(None, &reader)
+        .unwrap_err();
+    assert!(
+        failure.message.contains("`connections.a.pace`"),
+        "{}",
+        failure.message
+    );
 }

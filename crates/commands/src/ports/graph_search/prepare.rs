@@ -1,0 +1,191 @@
+//! What a search needs before it can be made: the case, and the named mailboxes in it.
+
+use std::collections::HashSet;
+
+use graph::{
+    CaseId, SourceId,
+    ediscovery::{AddSource, CreateCase, DescribeSearch, EstimateSearch, ListSources, Source},
+};
+use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    GraphSearch,
+    mark::{Mark, Purged},
+};
+use crate::ports::{Locations, NewSearch, Preparation, Said};
+
+/// What is done, as it travels in a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Doing {
+    /// Makes the case.
+    Case,
+    /// Takes a mailbox into the case.
+    Source(String),
+    /// Waits until a mailbox that was taken in can be searched.
+    Sources,
+    /// Waits for the work to end, or for the index to settle.
+    Settle,
+    /// Writes a purge behind the description of its search.
+    Record {
+        /// The search.
+        name: String,
+        /// The purge.
+        purged: Purged,
+    },
+    /// Counts what a purge left.
+    Recount {
+        /// The search.
+        name: String,
+    },
+}
+
+pub(super) fn preparation(key: &str, will: String, waits: bool, doing: &Doing) -> Preparation {
+    Preparation {
+        key: key.to_owned(),
+        will,
+        waits,
+        doing: json!(doing),
+    }
+}
+
+impl GraphSearch {
+    /// What must be done before that search can be made.
+    pub(super) async fn needs(&self, search: &NewSearch) -> Result<Vec<Preparation>, Failure> {
+        let Some(case) = self.case().await? else {
+            let will = format!(
+                "make the eDiscovery case `{}`",
+                escape::clipped(&self.case_name, 80)
+            );
+            return Ok(vec![preparation("make_case", will, false, &Doing::Case)]);
+        };
+        let Locations::Mailboxes(wanted) = &search.locations else {
+            return Ok(Vec::new());
+        };
+        let sources = self.sources(&case).await?;
+        let there: HashSet<String> = sources
+            .iter()
+            .filter_map(|source| source.email.as_ref())
+            .map(|email| email.to_lowercase())
+            .collect();
+        let new = wanted
+            .iter()
+            .filter(|one| !there.contains(&one.to_lowercase()));
+        let mut missing: Vec<Preparation> = new
+            .map(|mailbox| {
+                let will = format!(
+                    "take {} into the eDiscovery case",
+                    escape::clipped(mailbox, 120)
+                );
+                let key = format!("take_in {mailbox}");
+                preparation(&key, will, false, &Doing::Source(mailbox.clone()))
+            })
+            .collect();
+        let waits = sources.iter().any(|source| {
+            !source.active && wanted.iter().any(|mailbox| source.is_mailbox(mailbox))
+        });
+        if missing.is_empty() && waits {
+            let will = "wait until the mailboxes of the case can be searched".to_owned();
+            missing.push(preparation("await_mailboxes", will, true, &Doing::Sources));
+        }
+        Ok(missing)
+    }
+
+    async fn sources(&self, case: &CaseId) -> Result<Vec<Source>, Failure> {
+        let list = ListSources { case: case.clone() };
+        Ok(self.graph.all(&list).await?)
+    }
+
+    /// The sources of named mailboxes.
+    pub(super) async fn source_ids(
+        &self,
+        case: &CaseId,
+        wanted: &[String],
+    ) -> Result<Vec<SourceId>, Failure> {
+        let sources = self.sources(case).await?;
+        let of = |mailbox: &String| {
+            let source = sources.iter().find(|source| source.is_mailbox(mailbox));
+            source.map(|source| source.id.clone()).ok_or_else(|| {
+                let text = format!("`{}` is not in the case", escape::clipped(mailbox, 120));
+                Failure::new(ErrorKind::NotReady, code::NOT_READY, text)
+                    .status(409)
+                    .happened(Happened::NotSent)
+            })
+        };
+        wanted.iter().map(of).collect()
+    }
+
+    /// Does one preparation.
+    pub(super) async fn do_one(&self, preparation: &Preparation) -> Result<Said, Failure> {
+        let doing = serde_json::from_value(preparation.doing.clone())
+            .map_err(|error| Failure::internal(format!("a preparation was not read: {error}")))?;
+        match doing {
+            Doing::Case => self.make_case().await,
+            Doing::Source(mailbox) => self.take_in(&mailbox).await,
+            Doing::Sources | Doing::Settle => Ok(Vec::new()),
+            Doing::Record { name, purged } => self.record(&name, purged).await,
+            Doing::Recount { name } => self.recount(&name).await,
+        }
+    }
+
+    async fn make_case(&self) -> Result<Said, Failure> {
+        let make = CreateCase {
+            name: self.case_name.clone(),
+            description: "Searches that contain attacks by mail, made by mailcordon. Their descriptions say which work purged them; leave these as they are.".to_owned(),
+        };
+        let case = self.graph.send(&make).await?.value;
+        self.known().case = Some(case.id);
+        Ok(Vec::new())
+    }
+
+    async fn take_in(&self, mailbox: &str) -> Result<Said, Failure> {
+        let case = self.case().await?;
+        let case = case.ok_or_else(|| Failure::internal("the case was not made"))?;
+        let add = AddSource {
+            case,
+            mailbox: mailbox.to_owned(),
+        };
+        match self.graph.send(&add).await {
+            Ok(_) => Ok(Vec::new()),
+            // Another run was faster: it is there.
+            Err(error) if error.reason() == Some(&graph::Reason::AlreadyThere) => Ok(Vec::new()),
+            Err(error) => {
+                let failure: Failure = error.into();
+                let text = format!("{}: {}", escape::clipped(mailbox, 120), failure.message);
+                Err(Failure {
+                    message: text,
+                    ..failure
+                })
+            }
+        }
+    }
+
+    async fn record(&self, name: &str, purged: Purged) -> Result<Said, Failure> {
+        let (case, found) = self.needed(name).await?;
+        let mark = Mark::read(found.description.as_deref()).with(purged);
+        let describe = DescribeSearch {
+            case,
+            search: found.id,
+            description: mark.write(found.description.as_deref()),
+        };
+        self.graph.send(&describe).await?;
+        Ok(Vec::new())
+    }
+
+    async fn recount(&self, name: &str) -> Result<Said, Failure> {
+        let (case, found) = self.needed(name).await?;
+        let estimate = EstimateSearch {
+            case: case.clone(),
+            search: found.id.clone(),
+        };
+        let accepted = self.graph.start(&case, &estimate).await?;
+        let mut known = self.known();
+        known
+            .recounts
+            .insert(found.id.clone(), accepted.operation.clone());
+        known.estimates.insert(found.id, accepted.operation);
+        Ok(Vec::new())
+    }
+}

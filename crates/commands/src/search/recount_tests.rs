@@ -1,0 +1,100 @@
+use super::*;
+use crate::{
+    ports::{MailboxHits, SearchState},
+    search::fake,
+};
+
+fn hits(list: &[(&str, u64)]) -> Vec<MailboxHits> {
+    fake::search("x", list).mailboxes
+}
+
+fn action(recount: impl Into<Option<Recount>>, how: Option<&str>) -> Action {
+    let mut action = fake::action("case_Purge", "", 100);
+    action.results = None;
+    action.recount = recount.into();
+    action.raw = json!({ "CaseId": "c", "OperationId": "o", "PurgeType": how });
+    action
+}
+
+fn recounted(list: &[(&str, u64)]) -> Recount {
+    let mailboxes = hits(list);
+    Recount {
+        items: mailboxes.iter().map(|one| one.items).sum(),
+        mailboxes,
+        by_mailbox: true,
+        partial: false,
+        at: Some(fake::at(200)),
+    }
+}
+
+fn of(action: &Action, kind: DeleteType, ours: bool) -> Item {
+    let before = Before::of(&fake::search("case", &[("a@x", 150), ("b@x", 3)]));
+    account(
+        &Asked {
+            key: "case",
+            input: "case",
+            before: &before,
+            kind,
+            ours,
+        },
+        action,
+    )
+}
+
+#[test]
+fn a_hard_purge_is_counted_by_what_is_found_after_it() {
+    let item = of(&action(recounted(&[]), None), DeleteType::HardDelete, true);
+    assert_eq!((item.outcome, item.more.len()), (Outcome::Purged, 0));
+    assert_eq!(item.context["purged"], 153);
+    assert_eq!(item.context["operation_id"], "o");
+    assert_eq!(item.context["mailboxes"][0]["left"], 0);
+    assert_eq!(item.raw[0]["RemovedProven"], 153);
+    let item = of(
+        &action(recounted(&[("A@x", 50)]), None),
+        DeleteType::HardDelete,
+        true,
+    );
+    assert_eq!(item.message, "103 of 153 items are not found any more");
+    assert_eq!(item.more.len(), 1);
+    assert_eq!(item.more[0].outcome, Outcome::Pending);
+    assert!(item.more[0].message.contains("50 items are left in A@x"));
+}
+
+#[test]
+fn what_was_not_counted_is_not_proved() {
+    let hard = of(&action(None, None), DeleteType::HardDelete, true);
+    assert_eq!(hard.context["left"], Value::Null);
+    assert_eq!(hard.more[0].code(), Some(&code::HITS_LEFT));
+    let mut partial = recounted(&[]);
+    partial.partial = true;
+    let partial = of(&action(partial, None), DeleteType::HardDelete, true);
+    assert!(
+        partial.more[0]
+            .message
+            .contains("could not look everywhere")
+    );
+    // The same search finds what a soft delete moved: a count of it would be a lie.
+    let soft = of(&action(recounted(&[]), None), DeleteType::SoftDelete, true);
+    assert_eq!(soft.context["purged"], Value::Null);
+    assert!(
+        soft.more[0]
+            .message
+            .contains("more than 100 items were found in a@x")
+    );
+}
+
+#[test]
+fn an_earlier_purge_is_told_with_its_own_kind() {
+    let earlier = action(recounted(&[("b@x", 1)]), Some("HardDelete"));
+    let item = of(&earlier, DeleteType::SoftDelete, false);
+    assert_eq!(item.outcome, Outcome::AlreadySo);
+    assert_eq!(item.context["found"], Value::Null);
+    assert_eq!(item.context["left"], 1);
+    assert!(item.warnings[0].contains("purged with HardDelete"));
+    let mut failed = action(None, None);
+    failed.state = SearchState::Ended("Failed".to_owned());
+    assert_eq!(
+        of(&failed, DeleteType::HardDelete, true).outcome,
+        Outcome::Unknown
+    );
+}

@@ -1,0 +1,367 @@
+//! The four commands over the simulated Microsoft Graph: the same contract as on the classic path.
+
+use std::sync::Arc;
+
+use commands::Tenant;
+use engine::{Cancel, ReturnData, RunResult};
+use sandbox::{
+    fault::{Endpoint, Fault, FaultKind, Match, Phase},
+    options::{Compliance, EdiscoveryRole},
+};
+use serde_json::{Value, json};
+use testkit::{Credential, Lab};
+
+use crate::ground::{code_of, outcome_of, set};
+
+const START: &str = "start-compliance-content-search";
+const STATUS: &str = "get-compliance-content-search-status";
+const PREVIEW: &str = "preview-compliance-search-result";
+const DELETE: &str = "delete-search-result-emails";
+
+/// Senders of the attack.
+const WAVE: &str = "from:n0rthwind.example";
+
+/// A tenant where work of Graph takes no time, and an app that reaches it.
+struct Ground {
+    lab: Lab,
+    tenant: Arc<Tenant>,
+}
+
+impl Ground {
+    async fn new() -> Self {
+        Self::with(Credential::App).await
+    }
+
+    async fn with(credential: Credential) -> Self {
+        let lab = Lab::with(200, |options| {
+            // Searches by cmdlet are closed to apps, as they are today.
+            options.settings.compliance = Compliance::Retired;
+        })
+        .await;
+        let tenant = Arc::new(lab.client(lab.with_graph(credential)));
+        Self { lab, tenant }
+    }
+
+    /// The same in a process that knows nothing of what was done before.
+    fn forget(&mut self) {
+        self.tenant = Arc::new(self.lab.client(self.lab.with_graph(Credential::App)));
+    }
+
+    async fn run(&self, command: &str, input: Value) -> RunResult {
+        let cancel = Cancel::default();
+        let run = self
+            .lab
+            .run_on(&self.tenant, command, input, false, &cancel);
+        Box::pin(run).await.expect("a run")
+    }
+
+    async fn started(&self, name: &str, query: &str, mailboxes: Option<Value>) -> RunResult {
+        let mut input =
+            json!({ "search_names": [name], "content_search_filter": query, "wait": true });
+        if let Some(mailboxes) = mailboxes {
+            input["mailboxes"] = mailboxes;
+        }
+        let result = self.run(START, input).await;
+        assert_eq!(
+            result.return_data,
+            ReturnData::Successful,
+            "{:?}",
+            result.error
+        );
+        result
+    }
+
+    fn calls(&self, name: &str) -> usize {
+        self.lab.calls(name)
+    }
+
+    /// Mails of the attack that lie in folders whose path holds this.
+    fn lying_in(&self, folder: &str) -> usize {
+        let facts = self.lab.facts();
+        facts
+            .iter()
+            .filter(|(key, place)| key.starts_with("mail/") && place.contains(folder))
+            .count()
+    }
+}
+
+fn named(name: &str) -> Value {
+    json!({ "search_names": [name] })
+}
+
+/// A fault of one call of Graph, after it was carried out.
+fn fault(kind: FaultKind, phase: Phase, call: &str) -> Fault {
+    Fault {
+        phase: Some(phase),
+        matches: Match {
+            endpoint: Endpoint::Graph,
+            cmdlet: Some(call.to_owned()),
+            ..Match::default()
+        },
+        ..Fault::once(kind)
+    }
+}
+
+#[tokio::test]
+async fn a_search_is_made_run_seen_previewed_and_purged_over_graph() {
+    let mut ground = Ground::new().await;
+    let started = ground.started("wave", WAVE, None).await;
+    assert_eq!(started.path, "graph");
+    let status = ground.run(STATUS, named("wave")).await;
+    assert_eq!((status.path.as_ref(), status.simulated), ("graph", true));
+    let row = &status.raw_data["value"][0];
+    assert_eq!(row["Status"], "Completed");
+    let items = row["Items"].as_u64().unwrap();
+    assert!(items > 0, "{row}");
+    for name in ["CaseId", "OperationId", "SuccessResults", "Identity"] {
+        assert!(row[name].is_string(), "{name}: {row}");
+    }
+    assert_eq!(row["graph"]["displayName"], "wave");
+    let mailboxes = status.context_data[0]["mailboxes"].as_array().unwrap();
+    let sum: u64 = mailboxes
+        .iter()
+        .map(|one| one["items"].as_u64().unwrap())
+        .sum();
+    assert_eq!(sum, items, "the report's counts make up the total");
+
+    let preview = ground.run(PREVIEW, json!({ "search_name": "wave" })).await;
+    assert_eq!(
+        preview.return_data,
+        ReturnData::Successful,
+        "{:?}",
+        preview.error
+    );
+    let shown = preview.context_data[0]["rows"].as_array().unwrap();
+    assert_eq!(shown.len() as u64, items);
+    assert_eq!(preview.context_data[0]["sample"], false);
+    assert!(shown[0]["mailbox"].as_str().unwrap().contains('@'));
+
+    // Another process goes on with it.
+    ground.forget();
+    let before = ground.lying_in("Purges");
+    let deleted = ground
+        .run(
+            DELETE,
+            json!({ "search_names": ["wave"], "delete_type": "hard_delete" }),
+        )
+        .await;
+    assert_eq!(deleted.path, "graph");
+    assert_eq!(
+        outcome_of(&deleted, "wave"),
+        "purged",
+        "{:?}",
+        deleted.items
+    );
+    let purged = deleted.context_data[0]["purged"].as_u64().unwrap();
+    let moved = ground.lying_in("Purges") - before;
+    assert!(purged > 0 && purged <= moved as u64, "{purged} of {moved}");
+    assert_eq!(deleted.raw_data["value"][0]["RemovedProven"], purged);
+    assert_eq!(ground.calls("graph:purgeData"), 1);
+}
+
+#[tokio::test]
+async fn a_search_is_purged_once_and_a_later_run_makes_that_stale() {
+    let mut ground = Ground::new().await;
+    ground.started("once", WAVE, None).await;
+    let input = json!({ "search_names": ["once"], "delete_type": "hard_delete" });
+    let first = ground.run(DELETE, input.clone()).await;
+    assert_eq!(outcome_of(&first, "once"), "purged", "{:?}", first.items);
+    ground.forget();
+    let second = ground.run(DELETE, input.clone()).await;
+    assert_eq!(
+        outcome_of(&second, "once"),
+        "already_so",
+        "{:?}",
+        second.items
+    );
+    assert_eq!(
+        ground.calls("graph:purgeData"),
+        1,
+        "a count is no run of the search"
+    );
+    ground.started("once", WAVE, None).await;
+    let third = ground.run(DELETE, input).await;
+    assert_eq!(code_of(&third, "once"), "stale_action", "{:?}", third.items);
+    assert_eq!(ground.calls("graph:purgeData"), 1);
+}
+
+#[tokio::test]
+async fn named_mailboxes_are_taken_into_the_case_and_waited_for() {
+    let ground = Ground::new().await;
+    let state = ground.lab.running.state();
+    let rows = state["mail"].as_array().unwrap();
+    let two: Vec<Value> = rows
+        .iter()
+        .take(2)
+        .map(|row| row["mailbox"].clone())
+        .collect();
+    let query = "received>=2000-01-01";
+    ground.started("two", query, Some(json!(two))).await;
+    assert_eq!(ground.calls("graph:addSource"), 2);
+    let status = ground.run(STATUS, named("two")).await;
+    let row = &status.raw_data["value"][0];
+    assert_eq!(
+        row["ExchangeLocation"].as_array().unwrap().len(),
+        2,
+        "{row}"
+    );
+    assert_eq!(row["NumBindings"], 2);
+    assert!(row["Items"].as_u64().unwrap() > 0);
+    // The next search finds them there.
+    ground.started("again", query, Some(json!(two))).await;
+    assert_eq!(ground.calls("graph:addSource"), 2);
+    let nobody = json!({ "search_names": ["nobody"], "content_search_filter": WAVE,
+        "mailboxes": ["nobody@nowhere.example"] });
+    let refused = ground.run(START, nobody).await;
+    assert_eq!(refused.return_data, ReturnData::Failed);
+    let message = &refused.error.as_ref().unwrap().message;
+    assert!(message.contains("nobody@nowhere.example"), "{message}");
+    assert_eq!(ground.calls("graph:createSearch"), 2);
+}
+
+#[tokio::test]
+async fn a_soft_purge_proves_nothing_and_says_so() {
+    let ground = Ground::new().await;
+    ground.started("soft", WAVE, None).await;
+    let deleted = ground.run(DELETE, named("soft")).await;
+    assert_eq!(
+        outcome_of(&deleted, "soft"),
+        "purged",
+        "{:?}",
+        deleted.items
+    );
+    assert_eq!(deleted.return_data, ReturnData::PartiallySuccessful);
+    assert_eq!(deleted.context_data[0]["purged"], Value::Null);
+    assert!(deleted.items[0].message.contains("nothing can be counted"));
+    assert_eq!(
+        ground.calls("graph:estimateStatistics"),
+        1,
+        "no count that would be a lie"
+    );
+}
+
+#[tokio::test]
+async fn a_purge_whose_answer_was_lost_is_found_and_not_sent_again() {
+    let ground = Ground::new().await;
+    ground.started("lost", WAVE, None).await;
+    let lost = fault(FaultKind::Reset, Phase::After, "graph:purgeData");
+    ground.lab.faults(vec![lost]);
+    let input = json!({ "search_names": ["lost"], "delete_type": "hard_delete" });
+    let deleted = ground.run(DELETE, input).await;
+    assert_eq!(
+        outcome_of(&deleted, "lost"),
+        "purged",
+        "{:?}",
+        deleted.items
+    );
+    assert_eq!(ground.calls("graph:purgeData"), 1);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named_and_nothing_is_purged() {
+    let mut ground = Ground::new().await;
+    set(&ground.lab, |settings| settings.graph.registered = false);
+    let input = json!({ "search_names": ["x"], "content_search_filter": WAVE });
+    let refused = ground.run(START, input).await;
+    let error = refused.error.as_ref().unwrap();
+    let hint = error.hint.as_ref().unwrap();
+    assert!(hint.contains("New-ServicePrincipal"), "{hint}");
+    set(&ground.lab, |settings| {
+        settings.graph.registered = true;
+        settings.graph.roles = vec![EdiscoveryRole::Manager];
+    });
+    ground.forget();
+    ground.started("x", WAVE, None).await;
+    let deleted = ground.run(DELETE, named("x")).await;
+    assert_eq!(outcome_of(&deleted, "x"), "rejected", "{:?}", deleted.items);
+    assert_eq!(code_of(&deleted, "x"), "grant_missing");
+    let hint = deleted.items[0].hint.as_ref().unwrap();
+    assert!(hint.contains("Search And Purge"), "{hint}");
+    assert_eq!(ground.lying_in("Deletions"), 0);
+}
+
+#[tokio::test]
+async fn without_the_right_to_reports_the_totals_stand_alone() {
+    let ground = Ground::new().await;
+    set(&ground.lab, |settings| {
+        settings.graph.app_permissions = vec!["eDiscovery.ReadWrite.All".to_owned()];
+    });
+    ground.started("totals", WAVE, None).await;
+    let status = ground.run(STATUS, named("totals")).await;
+    let row = &status.raw_data["value"][0];
+    assert!(row["Items"].as_u64().unwrap() > 0);
+    assert_eq!(row["SuccessResults"], Value::Null);
+    let told = status
+        .warnings
+        .iter()
+        .any(|one| one.contains("eDiscovery.Download.Read"));
+    assert!(told, "{:?}", status.warnings);
+}
+
+#[tokio::test]
+async fn a_search_by_cmdlet_goes_on_there() {
+    let ground = Ground::with(Credential::User).await;
+    set(&ground.lab, |settings| {
+        settings.compliance = Compliance::Legacy;
+    });
+    let classic = ground.lab.client(ground.lab.settings(Credential::User));
+    let input = json!({ "search_names": ["old"], "content_search_filter": WAVE, "wait": true });
+    let cancel = Cancel::default();
+    let made = ground
+        .lab
+        .run_on(&classic, START, input, false, &cancel)
+        .await
+        .unwrap();
+    assert_eq!(made.path, "compliance");
+    let status = ground.run(STATUS, named("old")).await;
+    assert_eq!(status.path, "compliance", "{:?}", status.error);
+    let deleted = ground.run(DELETE, named("old")).await;
+    assert_eq!(deleted.path, "compliance");
+    assert_eq!(ground.calls("graph:purgeData"), 0);
+    let unknown = ground.run(STATUS, named("never made")).await;
+    assert_eq!(unknown.error.as_ref().unwrap().status_code, 404);
+}
+
+/// Command, result, path and missing grant of the four commands, for an app with these grants.
+async fn told(change: impl FnOnce(&mut sandbox::options::Graph)) -> Vec<[String; 3]> {
+    let ground = Ground::new().await;
+    set(&ground.lab, |settings| change(&mut settings.graph));
+    let tested = ground.run("test-connection", json!({})).await;
+    let rows = tested.raw_data["value"].as_array().unwrap();
+    [START, STATUS, PREVIEW, DELETE]
+        .iter()
+        .map(|command| {
+            let row = rows.iter().find(|row| row["command"] == **command).unwrap();
+            let member = |name: &str| row[name].as_str().unwrap_or("-").to_owned();
+            [member("result"), member("path"), member("missing_grant")]
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn test_connection_says_which_way_each_command_takes_and_what_is_missing() {
+    let row = |result: &str, path: &str, missing: &str| {
+        [result.to_owned(), path.to_owned(), missing.to_owned()]
+    };
+    let permissions =
+        |list: &[&str]| -> Vec<String> { list.iter().map(|&name| name.to_owned()).collect() };
+    let all = |one: [String; 3]| vec![one; 4];
+    assert_eq!(told(|_| {}).await, all(row("allowed", "graph", "-")));
+    let none = told(|graph| graph.app_permissions.clear()).await;
+    assert_eq!(
+        none,
+        all(row("not allowed", "-", "eDiscovery.ReadWrite.All"))
+    );
+    let unregistered = told(|graph| graph.registered = false).await;
+    assert_eq!(unregistered, all(row("not allowed", "-", "not_registered")));
+    let e3 = told(|graph| graph.licence = sandbox::options::Licence::E3).await;
+    assert_eq!(e3, all(row("not allowed", "-", "grant_missing")));
+    let no_principal = told(|graph| graph.download_principal = false).await;
+    let only = permissions(&["eDiscovery.ReadWrite.All"]);
+    let no_reports = told(|graph| graph.app_permissions = only).await;
+    for found in [no_principal, no_reports] {
+        let totals = row("allowed", "graph", "eDiscovery.Download.Read");
+        let preview = row("not allowed", "graph", "eDiscovery.Download.Read");
+        assert_eq!(found, [totals.clone(), totals.clone(), preview, totals]);
+    }
+}
