@@ -8,12 +8,12 @@
 )]
 
 mod connections;
-mod graph;
 mod ground;
 mod intercept;
 mod lists;
 mod mailboxes;
 mod outcomes;
+mod over_graph;
 mod quarantine;
 mod queries;
 mod reach;

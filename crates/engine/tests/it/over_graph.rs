@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use commands::Tenant;
+use cloud::{Cloud, Environment};
+use commands::{
+    Tenant,
+    ports::{ContentSearch, DeleteType, GraphSearch, Locations, PurgeOrder},
+};
 use engine::{Cancel, ReturnData, RunResult};
+use kernel::SeededRandom;
 use sandbox::{
     fault::{Endpoint, Fault, FaultKind, Match, Phase},
-    options::{Compliance, EdiscoveryRole},
+    options::{Compliance, EdiscoveryRole, Throttle},
 };
 use serde_json::{Value, json};
 use testkit::{Credential, Lab};
@@ -364,4 +369,139 @@ async fn test_connection_says_which_way_each_command_takes_and_what_is_missing()
         let preview = row("not allowed", "graph", "eDiscovery.Download.Read");
         assert_eq!(found, [totals.clone(), totals.clone(), preview, totals]);
     }
+}
+
+#[tokio::test]
+async fn a_search_that_somebody_edited_is_not_purged() {
+    let ground = Ground::new().await;
+    ground.started("edited", WAVE, None).await;
+    let order = |query: &str, locations| PurgeOrder {
+        name: "edited".to_owned(),
+        delete: DeleteType::HardDelete,
+        query: query.to_owned(),
+        locations,
+        after: None,
+    };
+    let somewhere = Some(Locations::Mailboxes(vec!["a@northwind.example".to_owned()]));
+    for (order, difference) in [
+        (
+            order("from:somebody.else", Some(Locations::All)),
+            "its query was `from:somebody.else`",
+        ),
+        (
+            order(WAVE, somewhere),
+            "it looked in a@northwind.example and looks in all mailboxes",
+        ),
+    ] {
+        let refused = ground.tenant.search.purge(&order).await.unwrap_err();
+        assert_eq!(refused.code.as_str(), "search_changed");
+        assert!(refused.message.contains(difference), "{}", refused.message);
+        assert!(!refused.may_have_taken_effect());
+    }
+    assert_eq!(ground.calls("graph:purgeData"), 0);
+    let looked_at = order(WAVE, Some(Locations::All));
+    ground.tenant.search.purge(&looked_at).await.unwrap();
+    assert_eq!(ground.calls("graph:purgeData"), 1);
+}
+
+#[tokio::test]
+async fn what_goes_wrong_with_work_and_reports_is_said() {
+    for (kind, phase, call, state) in [
+        (
+            FaultKind::SubmissionFailed,
+            Phase::Before,
+            "graph:estimateStatistics",
+            "Failed",
+        ),
+        (
+            FaultKind::OperationFailed,
+            Phase::Before,
+            "graph:estimateStatistics",
+            "Failed",
+        ),
+        (
+            FaultKind::PartlySucceeded,
+            Phase::Before,
+            "graph:estimateStatistics",
+            "PartiallySucceeded",
+        ),
+        (
+            FaultKind::MetadataLate,
+            Phase::Before,
+            "graph:estimateStatistics",
+            "Completed",
+        ),
+        (
+            FaultKind::HtmlForbidden,
+            Phase::Before,
+            "graph:getSearch",
+            "Completed",
+        ),
+    ] {
+        let ground = Ground::new().await;
+        ground.lab.faults(vec![fault(kind, phase, call)]);
+        let input = json!({ "search_names": ["x"], "content_search_filter": WAVE, "wait": true });
+        ground.run(START, input).await;
+        let status = ground.run(STATUS, named("x")).await;
+        let row = &status.raw_data["value"][0];
+        assert_eq!(row["Status"], state, "{kind:?}: {row}");
+    }
+    for (kind, words) in [
+        (FaultKind::ReportBomb, "cannot be read"),
+        (FaultKind::ReportColumns, "has no column `Count`"),
+    ] {
+        let ground = Ground::new().await;
+        ground.lab.faults(vec![Fault {
+            count: 0,
+            ..fault(kind, Phase::Answer, "graph:download")
+        }]);
+        ground.started("x", WAVE, None).await;
+        let told = ground.run(STATUS, named("x")).await.warnings;
+        assert!(
+            told.iter().any(|one| one.contains(words)),
+            "{kind:?}: {told:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_clients_of_one_app_keep_to_five_requests_a_minute_together() {
+    let ground = Ground::new().await;
+    set(&ground.lab, |settings| {
+        settings.graph.throttle = Throttle::Strict;
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let client = |seed: u64| {
+        let clock = Arc::clone(&ground.lab.clock);
+        let random = Arc::new(SeededRandom::new(seed));
+        let environment = Environment {
+            clock: Arc::clone(&clock),
+            ..Environment::system()
+        };
+        let cloud = Cloud::new(ground.lab.with_graph(Credential::App), environment).unwrap();
+        let mut options = graph::Options::new(clock, random);
+        options.shared = graph::Shared::Folder {
+            folder: folder.path().to_owned(),
+            key: "app".to_owned(),
+        };
+        GraphSearch::over(&cloud, options, None).unwrap()
+    };
+    let (one, two) = (client(1), client(2));
+    let work = async |client: Arc<GraphSearch>| {
+        for _ in 0..9 {
+            client.find("nothing").await.unwrap();
+        }
+    };
+    tokio::join!(work(one), work(two));
+    let log = ground.lab.running.log();
+    let asked: Vec<_> = log
+        .iter()
+        .filter(|entry| entry.endpoint == "graph")
+        .collect();
+    assert_eq!(
+        asked.len(),
+        18,
+        "a request that is refused would be made again"
+    );
+    assert!(asked.iter().all(|entry| entry.status == Some(200)));
 }
