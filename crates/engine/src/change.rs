@@ -306,6 +306,10 @@ impl Run<'_> {
 
     /// Whether the facts of a step differ from what the caller said to expect.
     fn unexpected(&self, step: &Step) -> Option<Failure> {
+        // A step that touches no mail and rests on nothing has nothing that could be expected.
+        if step.prepares && step.facts.is_empty() {
+            return None;
+        }
         let expect = &self.request.expect;
         let query = step.facts.get("query").and_then(Value::as_str);
         let hits = step.facts.get("hits").and_then(Value::as_u64);

@@ -259,6 +259,14 @@ pub mod code {
             "Start a new search under another name and act on that.";
         HITS_LEFT = "hits_left", "A purge takes at most ten items per mailbox, and more were found.",
             "Search again with the same query and purge that search, until nothing is left.";
+        NOT_PROVEN = "not_proven", "The purge came to an end that does not prove that nothing is left.",
+            "The message names every reason. Mend it and run the command again: it looks before it purges.";
+        OUTSIDE_FIRST_LOOK = "outside_first_look", "A later search found items that the first look had not found.",
+            "See whose mail it is. Run the command again to take it in, or with `follow` to go on by itself.";
+        HELD_COPIES = "held_copies", "Purged copies stay, because a hold, a retention policy or single item recovery keeps them.",
+            "Nobody but a searcher reaches them. They go when what keeps them ends.";
+        UNINDEXED_ITEMS = "unindexed_items", "Items that the index cannot read: no search finds them and no purge takes them.",
+            "Look for them by hand in the mailboxes of those concerned.";
         STALE_SEARCH = "stale_search", "The search's results are not up to date.",
             "Run the search again.";
         NO_HITS = "no_hits", "The search found nothing, so there is nothing to preview or purge.",

@@ -323,6 +323,14 @@ impl Lab {
         Box::pin(self.engine.run(&request, tenant, &Silent, cancel)).await
     }
 
+    /// Runs a request as it stands, with the app's credential.
+    pub async fn run_request(&self, request: &RunRequest) -> RunResult {
+        let tenant = self.tenant(Credential::App);
+        let cancel = Cancel::default();
+        let run = Box::pin(self.engine.run(request, &tenant, &Silent, &cancel));
+        run.await.expect("a run")
+    }
+
     /// Runs a command that must succeed, to prepare the tenant.
     pub async fn prepare(&self, command: &str, input: Value) -> RunResult {
         let result = self.run(command, input).await;

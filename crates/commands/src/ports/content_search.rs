@@ -368,6 +368,12 @@ pub trait ContentSearch: Send + Sync {
         false
     }
 
+    /// The hits of the search's last run that lie in Recoverable Items, by mailbox; none where this
+    /// way cannot tell.
+    async fn recoverable(&self, _name: &str) -> Result<Option<Vec<MailboxHits>>, Failure> {
+        Ok(None)
+    }
+
     /// How that search is dealt with. What [`ContentSearch::find`] has told of it counts.
     fn manner(&self, _name: &str) -> Manner {
         Manner::CLASSIC

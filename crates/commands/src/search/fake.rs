@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     Change, History, Item, Outcome, Planned, Settled, Tenant, Verdict,
-    fake::{FakeCmdlets, FakeConnection},
+    fake::{self, FakeCmdlets, FakeConnection},
     ports::{
         Action, ActionKind, ContentSearch, DeleteType, Locations, MailboxHits, NewSearch, Said,
         Search, SearchState,
@@ -39,7 +39,25 @@ pub(crate) struct State {
     pub(crate) running: Option<SearchState>,
     pub(crate) results: String,
     pub(crate) warning: Option<String>,
+    /// What the mailboxes hold; where there is any, runs and purges are made of it.
+    pub(crate) stock: BTreeMap<String, Stock>,
+    /// Items that no index reads.
+    pub(crate) unindexed: u64,
+    /// The copies in Recoverable Items can be seen.
+    pub(crate) shows_copies: bool,
+    /// What comes to pass before the n-th run of a search.
+    pub(crate) before_run: BTreeMap<i64, fn(&mut State)>,
     runs: i64,
+    actions_made: i64,
+}
+
+/// What a mailbox holds of what is searched for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stock {
+    pub(crate) live: u64,
+    /// Purged, and kept by a hold.
+    pub(crate) copies: u64,
+    pub(crate) held: bool,
 }
 
 #[derive(Default)]
@@ -118,7 +136,62 @@ pub(crate) fn denied() -> Failure {
     .hint("sign in a user")
 }
 
+impl State {
+    /// A purge: ten of each mailbox, and the service's account of it.
+    fn take_ten(&mut self) -> String {
+        let mut details = Vec::new();
+        let mut total = 0;
+        for (mailbox, stock) in &mut self.stock {
+            let taken = stock.live.min(10);
+            if taken == 0 {
+                continue;
+            }
+            stock.live -= taken;
+            if stock.held {
+                stock.copies += taken;
+            }
+            total += taken;
+            details.push(format!(
+                "Location: {mailbox}; Item count: {taken}; Total size: 1; Failed count: 0; "
+            ));
+        }
+        format!(
+            "Purge Type: HardDelete; Item count: {total}; Total size {total}; Details: {{{}}}",
+            details.join(",\n")
+        )
+    }
+}
+
 impl FakeSearch {
+    /// Mailboxes that hold so many, and whether each is on hold.
+    pub(crate) fn stocked(mailboxes: &[(&str, u64, bool)]) -> Arc<Self> {
+        let fake = Self::with([]);
+        let stock = mailboxes.iter().map(|(mailbox, live, held)| {
+            let stock = Stock {
+                live: *live,
+                copies: 0,
+                held: *held,
+            };
+            ((*mailbox).to_owned(), stock)
+        });
+        fake.0.lock().unwrap().stock = stock.collect();
+        fake
+    }
+
+    /// The tenant, in which a mailbox can be read too.
+    pub(crate) fn tenant_with_mailboxes(self: &Arc<Self>) -> Tenant {
+        let state = Arc::clone(self);
+        FakeCmdlets::new(move |call| {
+            let name = call.parameters["Identity"].as_str().unwrap();
+            let held = state.0.lock().unwrap().stock[name].held;
+            fake::rows([json!({
+                "PrimarySmtpAddress": name, "UserPrincipalName": name, "Name": name,
+                "Identity": name, "LitigationHoldEnabled": held, "InPlaceHolds": [],
+            })])
+        })
+        .tenant_with(Arc::new(FakeConnection::default()), Arc::clone(self) as _)
+    }
+
     pub(crate) fn with(searches: impl IntoIterator<Item = Search>) -> Arc<Self> {
         let fake = Self::default();
         let keyed = searches
@@ -179,7 +252,11 @@ impl FakeSearch {
             // One action of a kind per search: a second one leaves the first as it is.
             let key = full.to_lowercase();
             if !state.actions.contains_key(&key) {
-                let mut made = action(&full, &state.results.clone(), 100);
+                if !state.stock.is_empty() && kind == ActionKind::Purge {
+                    state.results = state.take_ten();
+                }
+                state.actions_made += 1;
+                let mut made = action(&full, &state.results.clone(), 99 + state.actions_made);
                 made.state = state.acting.clone().unwrap_or(SearchState::Completed);
                 state.actions.insert(key, made);
             }
@@ -218,9 +295,26 @@ impl ContentSearch for FakeSearch {
         self.call("run", name, |state| {
             state.runs += 1;
             let (runs, running) = (state.runs, state.running.clone());
-            if let Some(search) = state.searches.get_mut(&name.to_lowercase()) {
-                search.started_at = Some(at(10 * runs));
-                search.state = running.unwrap_or(SearchState::Completed);
+            if let Some(happen) = state.before_run.get(&runs).copied() {
+                happen(state);
+            }
+            let stock = state.stock.clone();
+            let unindexed = state.unindexed;
+            if let Some(found) = state.searches.get_mut(&name.to_lowercase()) {
+                found.started_at = Some(at(10 * runs));
+                found.ended_at = Some(at(10 * runs + 1));
+                found.state = running.unwrap_or(SearchState::Completed);
+                if !stock.is_empty() {
+                    let hits: Vec<(&str, u64)> = stock
+                        .iter()
+                        .map(|(mailbox, stock)| (mailbox.as_str(), stock.live + stock.copies))
+                        .filter(|(_, items)| *items > 0)
+                        .collect();
+                    let now = search(name, &hits);
+                    found.items = now.items;
+                    found.mailboxes = now.mailboxes;
+                    found.unindexed = unindexed;
+                }
             }
             Vec::new()
         })
@@ -239,6 +333,16 @@ impl ContentSearch for FakeSearch {
         self.call("action", &full, |state| {
             state.actions.get(&full.to_lowercase()).cloned()
         })
+    }
+
+    async fn recoverable(&self, _: &str) -> Result<Option<Vec<MailboxHits>>, Failure> {
+        let state = self.0.lock().unwrap();
+        let copies = state.stock.iter().map(|(mailbox, stock)| MailboxHits {
+            location: mailbox.clone(),
+            items: stock.copies,
+            size: 0,
+        });
+        Ok(state.shows_copies.then(|| copies.collect()))
     }
 
     async fn remove_action(&self, name: &str, kind: ActionKind) -> Result<Said, Failure> {
@@ -278,7 +382,7 @@ impl Driven {
 pub(crate) async fn drive<C: Change>(input: &C::Input, tenant: &Tenant) -> Driven {
     let mut settled = Settled::default();
     let mut warnings = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..200 {
         let plan = C::look(input, tenant, &settled).await.unwrap();
         warnings.extend(plan.warnings);
         take(&mut settled, plan.settled);
@@ -291,7 +395,8 @@ pub(crate) async fn drive<C: Change>(input: &C::Input, tenant: &Tenant) -> Drive
         for step in plan.steps {
             let open: Vec<&Planned> = step.items.iter().collect();
             let item = open[0];
-            if settled.attempts(&item.key).count() >= 3 {
+            let same = |attempt: &&History| attempt.step.action == step.action;
+            if settled.attempts(&item.key).filter(same).count() >= 3 {
                 let last = settled.last_failure(&item.key).cloned();
                 let last = last.unwrap_or_else(|| Failure::internal("tried often enough"));
                 let given_up = Item::failed(

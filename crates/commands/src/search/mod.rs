@@ -1,4 +1,4 @@
-//! What the four commands for mail searches share.
+//! What the five commands for mail searches share.
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -6,6 +6,7 @@ mod lines;
 pub mod prepare;
 pub mod purge;
 pub mod recount;
+pub mod rounds;
 pub mod running;
 pub mod sample;
 pub mod way;

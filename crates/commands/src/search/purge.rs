@@ -68,6 +68,7 @@ pub struct Asked<'a> {
 /// What a purge did, by mailbox.
 struct Purged {
     by_location: HashMap<String, u64>,
+    failed: HashMap<String, u64>,
     /// Every mailbox that is not named had nothing purged: all details were read, bear names and
     /// add up.
     whole: bool,
@@ -76,13 +77,21 @@ struct Purged {
 impl Purged {
     fn of(result: &PurgeResult) -> Self {
         let mut by_location: HashMap<String, u64> = HashMap::new();
+        let mut failed: HashMap<String, u64> = HashMap::new();
         for one in &result.details.rows {
-            let sum = by_location.entry(one.location.to_lowercase()).or_default();
+            let key = one.location.to_lowercase();
+            let sum = failed.entry(key.clone()).or_default();
+            *sum = sum.saturating_add(one.failed);
+            let sum = by_location.entry(key).or_default();
             *sum = sum.saturating_add(one.items);
         }
         // The service has been seen to leave the names out.
         let whole = !by_location.is_empty() && !by_location.contains_key("") && result.adds_up();
-        Self { by_location, whole }
+        Self {
+            by_location,
+            failed,
+            whole,
+        }
     }
 
     fn at(&self, location: &str) -> Option<u64> {
@@ -174,6 +183,7 @@ fn by_mailbox(before: &Before, purged: &Purged) -> Value {
             "found": hits.items,
             "purged": done,
             "left": done.map(|done| hits.items.saturating_sub(done)),
+            "failed": purged.failed.get(&hits.location.to_lowercase()),
         })
     });
     Value::Array(rows.collect())

@@ -80,7 +80,7 @@ async fn a_connection_with_all_roles_works() {
             result.error
         );
         assert!(result.simulated);
-        assert_eq!(allowed(&result).len(), 14, "{:?}", result.result.rows);
+        assert_eq!(allowed(&result).len(), 15, "{:?}", result.result.rows);
     }
 }
 

@@ -69,3 +69,29 @@ pub fn outcome_of(result: &RunResult, input: &str) -> &'static str {
         .outcome
         .as_str()
 }
+
+/// Mailboxes that nothing holds and in which the index reads everything.
+pub fn plain_mailboxes(lab: &Lab, many: usize) -> Vec<String> {
+    let probe = sandbox::options::Planting {
+        sender: "probe@elsewhere.example".to_owned(),
+        mailboxes: 12,
+        ..sandbox::options::Planting::default()
+    };
+    let planted = lab.running.plant(&probe).expect("a probe");
+    let state = lab.running.state();
+    let unread = |mailbox: &str| {
+        let rows = state["mail"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["mailbox"] == mailbox).unwrap();
+        let items = row["items"].as_array().unwrap();
+        items.iter().any(|item| item["unindexed"] == true)
+    };
+    let rows = planted["mailboxes"].as_array().unwrap();
+    let all: Vec<String> = rows
+        .iter()
+        .map(|row| row["mailbox"].as_str().unwrap().to_owned())
+        .filter(|mailbox| !unread(mailbox))
+        .take(many)
+        .collect();
+    assert_eq!(all.len(), many, "{planted}");
+    all
+}

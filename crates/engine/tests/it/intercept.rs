@@ -7,7 +7,7 @@ use engine::Cancel;
 use serde_json::{Value, json};
 use testkit::{Credential, Lab};
 
-use crate::ground::{people, quarantined};
+use crate::ground::{people, plain_mailboxes, quarantined};
 
 /// The certificates last a day from now, by the machine's clock.
 async fn intercepting() -> Lab {
@@ -30,13 +30,14 @@ async fn all_commands_run_under_the_real_names_for_a_user() {
 async fn all_commands_run(who: Credential) {
     let lab = intercepting().await;
     let people = people(&lab);
+    let plain = plain_mailboxes(&lab, 1);
     let (message, _) = quarantined(&lab, 0);
     let settings = lab.intercepted(who);
     assert!(settings.ca_file.as_deref().is_some_and(Path::exists));
     // Five requests a minute of a clock that goes no faster than the machine's are too few here.
     let tenant = lab.paced(settings, 600);
     let search = json!({"search_names": ["case"]});
-    let runs: [(&str, Value); 14] = [
+    let runs: [(&str, Value); 15] = [
         ("test-connection", json!({})),
         ("block-senders", json!({"senders": ["a@attacker.example"]})),
         (
@@ -72,6 +73,13 @@ async fn all_commands_run(who: Credential) {
         ("get-compliance-content-search-status", search.clone()),
         ("preview-compliance-search-result", search.clone()),
         ("delete-search-result-emails", search),
+        (
+            "search-and-purge",
+            json!({
+                "query": "from:\"nobody@nowhere.example\"", "delete_type": "hard_delete",
+                "mailboxes": plain, "settling_time": "1s",
+            }),
+        ),
     ];
     let asked: BTreeSet<&str> = runs.iter().map(|(command, _)| *command).collect();
     let known: BTreeSet<&str> = commands::catalog::all()

@@ -14,6 +14,7 @@ mod lists;
 mod mailboxes;
 mod outcomes;
 mod over_graph;
+mod purges;
 mod quarantine;
 mod queries;
 mod reach;

@@ -51,6 +51,7 @@ row_view! {
         is_shared: bool "IsShared";
         litigation_hold: bool "LitigationHoldEnabled";
         in_place_holds: list "InPlaceHolds";
+        single_item_recovery: bool "SingleItemRecoveryEnabled";
         archive_status: text "ArchiveStatus";
     }
 }

@@ -183,7 +183,7 @@ async fn purge(stage: &mut Stage) -> Told<()> {
         }
         if finding::in_reach(stage) == 0 {
             say("What is left lies in Recoverable Items: nobody has it in a folder any more.");
-            return Ok(());
+            return for_good(stage).await;
         }
         if round == 1 && result.return_data != ReturnData::PartiallySuccessful {
             return Err(format!(
@@ -213,6 +213,28 @@ async fn purge(stage: &mut Stage) -> Told<()> {
         "{} mails are still in reach after {ROUNDS} purges",
         finding::in_reach(stage)
     ))
+}
+
+async fn for_good(stage: &mut Stage) -> Told<()> {
+    say("And out of Megan's for good: hard, in rounds until nothing is left, and what it proves:");
+    let input = json!({
+        "query": format!("from:\"{}\"", PAYROLL.sender),
+        "mailboxes": [VICTIM],
+        "delete_type": "hard_delete",
+        "settling_time": "30s",
+    });
+    let look = Look::REFUSAL.briefly();
+    let result = stage
+        .run_confirmed("search-and-purge", input, Some(AT_MOST), look)
+        .await?;
+    let statement = at(&result.raw_data, "statement");
+    if at(statement, "left").as_u64() != Some(0) {
+        return Err(turned_out(&result));
+    }
+    if let Some(text) = result.key_fields.get("statement").and_then(Value::as_str) {
+        say(text);
+    }
+    Ok(())
 }
 
 async fn mailbox(stage: &mut Stage) -> Told<()> {

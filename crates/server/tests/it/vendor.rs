@@ -29,6 +29,13 @@ fn calls(world: &World) -> Vec<(&'static str, Value)> {
     let held = state["quarantine"]["rows"].as_array().unwrap().iter();
     let mut held = held.filter(|row| row["released"] != true);
     let held = held.find_map(|row| row["identity"].as_str()).unwrap();
+    // A mailbox in which the index reads everything: only then is a purge proven.
+    let mut mail = state["mail"].as_array().unwrap().iter();
+    let readable = mail.find_map(|row| {
+        let items = row["items"].as_array().unwrap();
+        let read = !items.iter().any(|item| item["unindexed"] == true);
+        row["mailbox"].as_str().filter(|_| read)
+    });
     let search = "VSOC-0607e";
     vec![
         ("Test Connection", json!({})),
@@ -98,6 +105,13 @@ fn calls(world: &World) -> Vec<(&'static str, Value)> {
             "Delete Search Result Emails",
             json!({ "Search Names": search, "Delete Type": "Soft Delete" }),
         ),
+        (
+            "Search and Purge",
+            json!({
+                "Query": "from:\"nobody@nowhere.example\"", "Delete Type": "Hard Delete",
+                "Mailboxes": [readable], "Settling Time": "1s",
+            }),
+        ),
     ]
 }
 
@@ -106,7 +120,7 @@ fn path(title: &str) -> String {
 }
 
 #[tokio::test]
-async fn all_fourteen_commands_go_through_the_vendor_shape() {
+async fn all_commands_go_through_the_vendor_shape() {
     let world = World::new().await;
     let token = world
         .make("soar", &[Scope::Destructive, Scope::Raw], |new| {

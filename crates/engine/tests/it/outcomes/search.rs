@@ -1,6 +1,9 @@
 //! Scenarios of the commands over mail searches, with the sandbox's switch `legacy`.
 
-use sandbox::fault::{Fault, FaultKind};
+use sandbox::{
+    fault::{Fault, FaultKind},
+    options::Planting,
+};
 use serde_json::{Value, json};
 use testkit::{Lab, facts};
 
@@ -12,6 +15,7 @@ pub const COMMANDS: &[&str] = &[
     "get-compliance-content-search-status",
     "preview-compliance-search-result",
     "delete-search-result-emails",
+    "search-and-purge",
 ];
 
 /// Command and name of each.
@@ -39,6 +43,13 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("delete-search-result-emails", "refused"),
     ("delete-search-result-emails", "cancelled"),
     ("delete-search-result-emails", "lost"),
+    ("search-and-purge", "fresh"),
+    ("search-and-purge", "already"),
+    ("search-and-purge", "slow"),
+    ("search-and-purge", "malformed"),
+    ("search-and-purge", "refused"),
+    ("search-and-purge", "cancelled"),
+    ("search-and-purge", "lost"),
 ];
 
 /// A query that finds mail of the attack.
@@ -57,6 +68,10 @@ pub fn plain(command: &str) -> Value {
             json!({"search_names": ["fresh"], "content_search_filter": QUERY})
         }
         "preview-compliance-search-result" => json!({"search_name": "wave"}),
+        "search-and-purge" => json!({
+            "query": QUERY, "delete_type": "hard_delete", "search_name": "fresh",
+            "settling_time": "1s",
+        }),
         _ => json!({"search_names": ["wave"]}),
     }
 }
@@ -79,6 +94,7 @@ pub async fn prepare(lab: &Lab, command: &'static str, name: &str) -> Ask {
         "get-compliance-content-search-status" => status(lab, name).await,
         "preview-compliance-search-result" => preview(lab, name).await,
         "delete-search-result-emails" => delete(lab, name).await,
+        "search-and-purge" => rounds(lab, name).await,
         other => panic!("no scenario for {other}"),
     };
     ask.turn(turn(name))
@@ -188,4 +204,46 @@ async fn delete(lab: &Lab, name: &str) -> Ask {
         ask.input["time_limit"] = json!("5s");
     }
     ask.wish("wave", facts::action("wave_Purge"), Wish::Present)
+}
+
+/// A wave of mail in two mailboxes, purged in rounds.
+async fn rounds(lab: &Lab, name: &str) -> Ask {
+    let wave = Planting {
+        messages: 13,
+        largest: 11,
+        to: crate::ground::plain_mailboxes(lab, 2),
+        ..Planting::default()
+    };
+    lab.running.plant(&wave).unwrap();
+    let query = match name {
+        "already" => "from:\"nobody@nowhere.example\"".to_owned(),
+        "malformed" => "from:a subject:b".to_owned(),
+        _ => format!("from:\"{}\"", wave.sender),
+    };
+    match name {
+        "slow" => slow(lab),
+        "refused" => ready(lab, "wave").await,
+        _ => {}
+    }
+    let mut input = json!({
+        "query": query, "delete_type": "hard_delete", "search_name": "wave", "settling_time": "1s",
+        "mailboxes": wave.to,
+    });
+    if name == "slow" {
+        input["time_limit"] = json!("5s");
+    }
+    let people = crate::ground::people(lab);
+    let ask = Ask::new(input).wish("wave", facts::search("wave"), Wish::Renewed);
+    if name == "already" {
+        return ask.wish(query, facts::mailbox_type(&people[0]), Wish::Present);
+    }
+    let mut purged = vec![
+        query,
+        "wave: round 1".to_owned(),
+        "wave: round 2".to_owned(),
+    ];
+    purged.extend(wave.to.iter().map(|mailbox| format!("wave: {mailbox}")));
+    purged.into_iter().fold(ask, |ask, item| {
+        ask.wish(item, facts::action("wave_Purge"), Wish::Present)
+    })
 }

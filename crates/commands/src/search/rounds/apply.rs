@@ -1,0 +1,228 @@
+//! One call of a purge in rounds, and what is read back of it.
+
+use std::time::Duration;
+
+use kernel::{Failure, Happened, escape, failure::code};
+use serde_json::Value;
+
+use super::{
+    Asked, changed,
+    course::{Notes, Phase},
+    differences,
+};
+use crate::{
+    Applied, Item, Planned, Step, Tenant, Verdict, dates,
+    ports::{Action, ActionKind, DeleteType, NewSearch, SearchState},
+    search::{self, POLL, purge},
+};
+
+/// What is written on the search, for whoever finds it.
+const DESCRIPTION: &str = "made by mailcordon search-and-purge";
+
+/// A purge, told from others of the same name.
+pub(super) fn token(action: &Action) -> String {
+    let made = action.created_at.map(dates::show);
+    token_of(action.identity.as_deref(), made.as_deref())
+}
+
+pub(super) fn token_of(identity: Option<&str>, made: Option<&str>) -> String {
+    format!("{} {}", identity.unwrap_or("-"), made.unwrap_or("-"))
+}
+
+/// Makes the call of a step.
+pub async fn apply(asked: &Asked<'_>, tenant: &Tenant, step: &Step, open: &[&Planned]) -> Applied {
+    let (Some(item), Some((phase, notes))) = (open.first(), Phase::read(&step.action)) else {
+        return Applied::default();
+    };
+    match phase {
+        Phase::Watch(_) | Phase::Follow(_) | Phase::Settle(_) => Applied::ask_all(step),
+        Phase::Create => {
+            let search = NewSearch {
+                name: notes.name,
+                query: asked.query.to_owned(),
+                locations: asked.locations.clone(),
+                description: Some(DESCRIPTION.to_owned()),
+            };
+            next_look(item, tenant.search.create(&search).await, |failure| {
+                failure.code == code::ALREADY_EXISTS
+            })
+        }
+        Phase::Run(_) => match tenant.search.run(&notes.name).await {
+            Ok(said) => Applied {
+                made: search::made(&said),
+                ..Applied::ask_all(step)
+            },
+            Err(failure) => Applied::failed(open, failure),
+        },
+        Phase::Remove(_) => {
+            let removed = tenant
+                .search
+                .remove_action(&notes.name, ActionKind::Purge)
+                .await;
+            match removed {
+                Err(failure) if failure.code == code::NOT_FOUND => {
+                    next_look(item, Ok(Vec::new()), |_| false)
+                }
+                removed => next_look(item, removed, |_| false),
+            }
+        }
+        Phase::Purge(_) => purge_it(asked, tenant, step, open, &notes).await,
+    }
+}
+
+/// What the next look goes on with, whether the answer came or was lost.
+fn next_look(
+    item: &Planned,
+    answer: Result<Vec<String>, Failure>,
+    known: impl FnOnce(&Failure) -> bool,
+) -> Applied {
+    match answer {
+        Ok(said) => Applied {
+            again: vec![item.key.clone()],
+            made: search::made(&said),
+            ..Applied::default()
+        },
+        Err(failure) if failure.may_have_taken_effect() || known(&failure) => Applied {
+            again: vec![item.key.clone()],
+            failure: Some(failure),
+            ..Applied::default()
+        },
+        Err(failure) => Applied {
+            failure: Some(failure),
+            ..Applied::default()
+        },
+    }
+}
+
+/// Purges what was looked at, and nothing else: the search is read once more right before.
+async fn purge_it(
+    asked: &Asked<'_>,
+    tenant: &Tenant,
+    step: &Step,
+    open: &[&Planned],
+    notes: &Notes,
+) -> Applied {
+    let refuse = |failure: Failure| Applied {
+        failure: Some(failure),
+        ..Applied::default()
+    };
+    match tenant.search.find(&notes.name).await {
+        Err(failure) => return refuse(failure.happened(Happened::NotSent)),
+        Ok(None) => return refuse(search::no_such_object(&notes.name)),
+        Ok(Some(found)) => {
+            let Some(then) = &notes.sighting else {
+                return refuse(Failure::internal("a purge without a look before it"));
+            };
+            let mut differ = differences(
+                (&then.query, &found.query),
+                (then.locations.as_ref(), found.locations.as_ref()),
+            );
+            if found.started_at != then.started_at || !found.state.has_results() {
+                differ.push("somebody has run it again since".to_owned());
+            }
+            if !differ.is_empty() {
+                return refuse(changed(&notes.name, &differ));
+            }
+        }
+    }
+    match tenant.search.make_purge(&notes.name, asked.delete).await {
+        Ok(said) => Applied {
+            made: search::made(&said),
+            ..Applied::ask_all(step)
+        },
+        Err(failure) if failure.code == code::ALREADY_EXISTS => Applied {
+            again: open.iter().map(|item| item.key.clone()).collect(),
+            failure: Some(failure),
+            ..Applied::default()
+        },
+        Err(failure) => Applied::failed(open, failure),
+    }
+}
+
+/// Reads back what became of a step. What only looks ends as not taken when it is done: the next
+/// look goes on from there.
+pub async fn verify(kind: DeleteType, tenant: &Tenant, step: &Step, item: &Planned) -> Verdict {
+    let Some((phase, notes)) = Phase::read(&step.action) else {
+        let text = "a step of a purge in rounds was not read";
+        return Verdict::CannotTell(Box::new(Failure::internal(text)));
+    };
+    match phase {
+        Phase::Create | Phase::Remove(_) => Verdict::NotTaken,
+        Phase::Run(_) | Phase::Watch(_) => searching(tenant, &notes).await,
+        Phase::Settle(_) => settling(tenant, &notes),
+        Phase::Purge(_) | Phase::Follow(_) => purging(kind, tenant, item, &notes).await,
+    }
+}
+
+async fn searching(tenant: &Tenant, notes: &Notes) -> Verdict {
+    match tenant.search.find(&notes.name).await {
+        Err(failure) => Verdict::CannotTell(Box::new(failure)),
+        Ok(Some(found)) if matches!(found.state, SearchState::Running(_)) => {
+            let what = format!("the search `{}`", escape::clipped(&notes.name, 120));
+            let next = search::status_line(&notes.name);
+            let waiting = search::still_running(&what, found.state.word(), &next);
+            Verdict::Running(POLL, Box::new(waiting))
+        }
+        Ok(_) => Verdict::NotTaken,
+    }
+}
+
+fn settling(tenant: &Tenant, notes: &Notes) -> Verdict {
+    let left = notes.until.map_or(Duration::ZERO, |until| {
+        Duration::try_from(until.duration_since(tenant.clock.now())).unwrap_or_default()
+    });
+    if left.is_zero() {
+        return Verdict::NotTaken;
+    }
+    let what = "the time that the index needs to show what was purged";
+    let next = search::status_line(&notes.name);
+    let waiting = search::still_running(what, "waiting", &next);
+    Verdict::Running(left, Box::new(waiting))
+}
+
+async fn purging(kind: DeleteType, tenant: &Tenant, item: &Planned, notes: &Notes) -> Verdict {
+    let there = match tenant.search.action(&notes.name, ActionKind::Purge).await {
+        Err(failure) => return Verdict::CannotTell(Box::new(failure)),
+        Ok(there) => there,
+    };
+    let Some(action) = there.filter(|action| Some(token(action)) != notes.old) else {
+        return Verdict::NotTaken;
+    };
+    if action.state.is_under_way() {
+        let what = format!("the purge of `{}`", escape::clipped(&item.input, 120));
+        let next = search::status_line(&notes.name);
+        let waiting = search::still_running(&what, action.state.word(), &next);
+        return Verdict::Running(POLL, Box::new(waiting));
+    }
+    match serde_json::from_value(item.before.clone()) {
+        Ok(before) => Verdict::Taken(Box::new(round(kind, item, &before, &action))),
+        Err(error) => Verdict::CannotTell(Box::new(Failure::internal(format!(
+            "what a plan kept of a search was not read: {error}"
+        )))),
+    }
+}
+
+/// The account of one round. What it left is the next round's affair, and the end's.
+fn round(kind: DeleteType, item: &Planned, before: &purge::Before, action: &Action) -> Item {
+    let asked = purge::Asked {
+        key: &item.key,
+        input: &item.input,
+        before,
+        kind,
+        ours: true,
+    };
+    let mut item = purge::account(&asked, action);
+    item.more.clear();
+    // What is left is told once, at the end, by what is found then.
+    item.context.remove("left");
+    if let Some(rows) = item
+        .context
+        .get_mut("mailboxes")
+        .and_then(Value::as_array_mut)
+    {
+        for row in rows.iter_mut().filter_map(Value::as_object_mut) {
+            row.remove("left");
+        }
+    }
+    item
+}

@@ -1,0 +1,100 @@
+//! Copies that stay though they were purged: what keeps them, and whether they were seen where
+//! purged mail lies.
+
+use super::{
+    course::{Course, Round},
+    sighting::{Kept, Sighting},
+};
+use crate::{
+    mailbox::{self, Missed},
+    ports::{MailboxHits, Tenant},
+};
+
+/// What a mailbox does with what is purged.
+enum Keeps {
+    /// It waits; why, for a person.
+    Yes(String),
+    /// It goes.
+    No,
+    /// Nothing tells.
+    Unread(String),
+}
+
+/// Fills in which of the hits are copies that purges have taken and that their mailbox keeps.
+/// Gives what could not be read.
+pub(super) async fn fill(
+    sighting: &mut Sighting,
+    course: &Course<'_>,
+    tenant: &Tenant,
+) -> Vec<String> {
+    let mut unread = Vec::new();
+    let Some(last) = course.rounds.last() else {
+        return unread;
+    };
+    for hits in &sighting.mailboxes {
+        let copies = copies(hits, course, last);
+        if copies == 0 {
+            continue;
+        }
+        match keeps(tenant, &hits.location).await {
+            Keeps::Yes(why) => sighting.kept.push(Kept {
+                mailbox: hits.location.clone(),
+                items: copies,
+                why,
+                seen: false,
+            }),
+            Keeps::No => {}
+            Keeps::Unread(why) => unread.push(why),
+        }
+    }
+    if !sighting.kept.is_empty()
+        && let Ok(Some(there)) = tenant.search.recoverable(&course.name).await
+    {
+        for kept in &mut sighting.kept {
+            let lying = there
+                .iter()
+                .find(|one| one.location.eq_ignore_ascii_case(&kept.mailbox));
+            kept.seen = lying.is_some_and(|one| one.items >= kept.items);
+        }
+    }
+    unread
+}
+
+/// How many of the hits the purges so far must have taken, if the mailbox keeps what they take.
+fn copies(hits: &MailboxHits, course: &Course<'_>, last: &Round<'_>) -> u64 {
+    let mailbox = hits.location.to_lowercase();
+    // It found some and took none: there are none that it could take.
+    if last.took(&mailbox) == Some(0) && last.sighting.by_mailbox().contains_key(&mailbox) {
+        return hits.items;
+    }
+    if let Some(purged) = course.purged(&mailbox) {
+        return purged.min(hits.items);
+    }
+    // Nothing counts: they are copies when so many purges could have taken all of them.
+    let rounds = course.rounds.len() as u64;
+    let most = rounds.saturating_mul(course.per_mailbox);
+    if most >= hits.items { hits.items } else { 0 }
+}
+
+async fn keeps(tenant: &Tenant, mailbox: &str) -> Keeps {
+    let found = match mailbox::find(tenant, mailbox).await {
+        Ok(found) => found,
+        Err(Missed::Refused(why) | Missed::Unread(why)) => {
+            return Keeps::Unread(format!(
+                "whether {mailbox} is on hold could not be read: {}",
+                why.message
+            ));
+        }
+    };
+    let view = exchange::cmdlet::Mailbox(&found.row);
+    if view.litigation_hold() == Some(true) {
+        return Keeps::Yes("litigation hold".to_owned());
+    }
+    if !view.in_place_holds().is_empty() {
+        return Keeps::Yes("a hold or retention policy".to_owned());
+    }
+    if view.single_item_recovery() == Some(true) {
+        return Keeps::Yes("single item recovery".to_owned());
+    }
+    Keeps::No
+}

@@ -1,0 +1,102 @@
+//! What a look at the search means: whether it is still the one that was made, whether it looked
+//! everywhere, and whether another purge has something to take.
+
+use std::collections::BTreeMap;
+
+use kernel::{Failure, escape};
+
+use super::{
+    changed, differences,
+    look::{Look, PER_MAILBOX},
+    sighting::Sighting,
+    texts,
+};
+use crate::{
+    mailbox::{self, Missed},
+    ports::{Locations, Search},
+};
+
+/// Of mailboxes that were not searched, so many are looked for.
+const MOST_NAMED: usize = 50;
+
+impl Look<'_, '_> {
+    /// Whether a search asks for the same in as many places.
+    pub(super) fn is_meant(&self, found: &Search) -> bool {
+        let places = match (&self.asked.locations, &found.locations) {
+            (Locations::All, Some(Locations::All)) => true,
+            // The service may name a mailbox otherwise than the user does.
+            (Locations::Mailboxes(asked), Some(Locations::Mailboxes(there))) => {
+                asked.len() == there.len()
+            }
+            _ => false,
+        };
+        places && found.query.trim() == self.asked.query.trim()
+    }
+
+    /// Whether the search is another than was made, or than was looked at first.
+    pub(super) fn edited(&self, search: &Search) -> Option<Failure> {
+        let first = self.course.sightings.first();
+        let then = first.map_or(Some(&self.asked.locations), |first| {
+            first.locations.as_ref()
+        });
+        let found = differences(
+            (self.asked.query, &search.query),
+            (then, search.locations.as_ref()),
+        );
+        let same = found.is_empty() || first.is_none() && self.is_meant(search);
+        (!same).then(|| changed(&search.name, &found))
+    }
+
+    /// Fewer mailboxes were searched than were asked for: which of them are none.
+    pub(super) async fn missing(&self, sighting: &Sighting) -> Option<Failure> {
+        let Locations::Mailboxes(asked) = &self.asked.locations else {
+            return None;
+        };
+        let searched = sighting
+            .searched
+            .filter(|_| self.course.sightings.is_empty())?;
+        if searched >= asked.len() as u64 {
+            return None;
+        }
+        let mut none = Vec::new();
+        for mailbox in asked.iter().take(MOST_NAMED) {
+            let found = mailbox::find(self.tenant, mailbox).await;
+            if let Err(Missed::Refused(_)) = found {
+                none.push(escape::clipped(mailbox, 120));
+            }
+        }
+        Some(texts::not_everywhere(searched, asked.len(), &none))
+    }
+
+    /// Whether another purge has something to take, as far as the last one tells.
+    pub(super) fn progressed(&self, sighting: &Sighting) -> bool {
+        let Some(last) = self.course.rounds.last() else {
+            return true;
+        };
+        match last.total() {
+            Some(taken) if taken > 0 => true,
+            Some(_) => sighting.open() < last.sighting.open(),
+            None => {
+                let rounds = self.course.rounds.len() as u64;
+                let most = rounds.saturating_mul(PER_MAILBOX);
+                let more = sighting.mailboxes.iter().any(|one| one.items > most);
+                more || sighting.open() < last.sighting.open()
+            }
+        }
+    }
+}
+
+/// Mailboxes that hold more than they were ever seen to hold, or were not seen at all.
+pub(super) fn outside(least: Option<BTreeMap<String, u64>>, sighting: &Sighting) -> Vec<String> {
+    let Some(least) = least else {
+        return Vec::new();
+    };
+    let more = sighting.mailboxes.iter().filter_map(|one| {
+        let known = least
+            .get(&one.location.to_lowercase())
+            .copied()
+            .unwrap_or(0);
+        (one.items > known).then(|| format!("{} ({} more)", one.location, one.items - known))
+    });
+    more.collect()
+}

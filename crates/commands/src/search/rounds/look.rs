@@ -1,0 +1,375 @@
+//! What is to be done next, from what was done so far and what the service shows now.
+
+use kernel::{Failure, escape, failure::code};
+use serde_json::Value;
+
+use super::{
+    Asked, SEARCH, STATEMENT,
+    account::{self, Ending},
+    course::{Course, Notes, Phase, Round},
+    holds, judge, round_key,
+    sighting::Sighting,
+    texts,
+};
+use crate::{
+    Item, Outcome, Plan, Settled, Tenant,
+    ports::{ActionKind, DeleteType, SearchState},
+    search::{self, purge::Before},
+    values::Good,
+};
+
+/// How many items of a mailbox one purge takes.
+pub(super) const PER_MAILBOX: u64 = 10;
+/// The service purges no search over more mailboxes (searched, not hit).
+const MOST_MAILBOXES: u64 = 50_000;
+
+/// Looks, and says what is to be done next.
+pub async fn look(asked: &Asked<'_>, tenant: &Tenant, settled: &Settled) -> Plan {
+    let mut plan = Plan::default();
+    if settled.item(STATEMENT).is_some() {
+        return plan;
+    }
+    plan.warnings.push(texts::meaning(asked.delete).to_owned());
+    plan.warnings.extend(search::said(settled));
+    let name = || asked.name.map_or_else(|| generated(tenant), str::to_owned);
+    let course = Course::of(settled, name, PER_MAILBOX);
+    if let Some((_, why)) = course.broken() {
+        account::finish(
+            &course,
+            asked,
+            &Ending::Stopped(why.message.clone()),
+            &mut plan,
+        );
+        return plan;
+    }
+    let mut look = Look {
+        asked,
+        tenant,
+        course,
+        plan,
+    };
+    look.next().await;
+    look.plan
+}
+
+fn generated(tenant: &Tenant) -> String {
+    let now = tenant.clock.now().strftime("%Y%m%dT%H%M").to_string();
+    format!(
+        "mailcordon-purge-{now}-{:04x}",
+        tenant.random.below(0x1_0000)
+    )
+}
+
+/// A look under way.
+pub(super) struct Look<'a, 'l> {
+    pub(super) asked: &'l Asked<'l>,
+    pub(super) tenant: &'l Tenant,
+    pub(super) course: Course<'a>,
+    pub(super) plan: Plan,
+}
+
+impl Look<'_, '_> {
+    async fn next(&mut self) {
+        let Some((phase, notes, attempt)) = self.course.last.clone() else {
+            return self.first().await;
+        };
+        match phase {
+            Phase::Create => match &attempt.failure {
+                None => self.run(1, None),
+                Some(failure) => self.after_create(failure).await,
+            },
+            Phase::Run(n) | Phase::Watch(n) => self.after_run(n, &notes).await,
+            Phase::Purge(n) | Phase::Follow(n) if self.is_over(n) => self.after_round(),
+            Phase::Purge(n) | Phase::Follow(n) => self.lost_purge(n, &notes).await,
+            Phase::Settle(n) => self.run(n + 1, self.began()),
+            Phase::Remove(_) => self.run(self.runs() + 1, self.began()),
+        }
+    }
+
+    /// How often the search has been seen to have run.
+    fn runs(&self) -> u32 {
+        self.course.sightings.last().map_or(0, |last| last.run)
+    }
+
+    /// When it was last seen to begin.
+    fn began(&self) -> Option<jiff::Timestamp> {
+        self.course
+            .sightings
+            .last()
+            .and_then(|last| last.started_at)
+    }
+
+    fn is_over(&self, round: u32) -> bool {
+        self.course.settled.item(&round_key(round)).is_some()
+    }
+
+    /// Nothing was done yet. A name that the user chose must be free.
+    async fn first(&mut self) {
+        if self.asked.name.is_some() {
+            match self.tenant.search.find(&self.course.name).await {
+                Err(failure) => return self.unread(failure),
+                Ok(Some(found)) => return self.reject(texts::taken(&found)),
+                Ok(None) => {}
+            }
+        }
+        self.create();
+    }
+
+    fn create(&mut self) {
+        let will = format!("make the search `{}`", escape::line(&self.course.name));
+        self.prepare(Phase::Create, &will, Notes::default());
+    }
+
+    /// Whether the search is there, after its making was refused or its answer was lost.
+    async fn after_create(&mut self, failure: &Failure) {
+        let found = match self.tenant.search.find(&self.course.name).await {
+            Err(failure) => return self.unread(failure),
+            Ok(found) => found,
+        };
+        let sure = |attempt: &&crate::History| {
+            let lost = attempt.failure.as_ref();
+            lost.is_some_and(Failure::may_have_taken_effect)
+        };
+        let ours = self.course.settled.attempts(SEARCH).any(|one| sure(&one));
+        match found {
+            Some(found) if !ours || !self.is_meant(&found) => self.reject(texts::taken(&found)),
+            Some(found) => self.run(1, found.started_at),
+            None if failure.code == code::ALREADY_EXISTS => self.reject(failure.clone()),
+            None => self.create(),
+        }
+    }
+
+    fn run(&mut self, number: u32, started_at: Option<jiff::Timestamp>) {
+        let name = escape::line(&self.course.name).into_owned();
+        let will = format!(
+            "run the search `{name}` (for the {})",
+            texts::ordinal(number)
+        );
+        let notes = Notes {
+            started_at,
+            ..Notes::default()
+        };
+        self.prepare(Phase::Run(number), &will, notes);
+    }
+
+    async fn after_run(&mut self, number: u32, notes: &Notes) {
+        let found = match self.tenant.search.find(&self.course.name).await {
+            Err(failure) => return self.unread(failure),
+            Ok(found) => found,
+        };
+        let Some(search) = found else {
+            return self.run(number, notes.started_at);
+        };
+        self.plan.warnings.extend(search.warnings.iter().cloned());
+        if let Some(failure) = self.edited(&search) {
+            return self.reject(failure);
+        }
+        let ran = search.started_at.is_some() && search.started_at != notes.started_at;
+        match &search.state {
+            SearchState::Running(_) => {
+                let will = format!("wait for the search `{}`", escape::line(&search.name));
+                self.prepare(Phase::Watch(number), &will, notes.clone());
+            }
+            _ if !ran => self.run(number, notes.started_at),
+            SearchState::Completed | SearchState::PartiallySucceeded => {
+                self.seen(Sighting::of(number, &search)).await;
+            }
+            SearchState::NotStarted => self.run(number, notes.started_at),
+            SearchState::Ended(_) | SearchState::Other(_) => self.reject(texts::ended(&search)),
+        }
+    }
+
+    /// The search has run: purge, wait, or come to an end.
+    async fn seen(&mut self, mut sighting: Sighting) {
+        if let Some(why) = &sighting.partial {
+            self.plan.warnings.push(format!(
+                "the search could not look everywhere: {}",
+                escape::clipped(why, 300)
+            ));
+        }
+        let unread = holds::fill(&mut sighting, &self.course, self.tenant).await;
+        self.plan.warnings.extend(unread);
+        if let Some(failure) = self.missing(&sighting).await {
+            return self.reject(failure);
+        }
+        let outside = judge::outside(self.course.least(), &sighting);
+        let before = self.course.sightings.last().cloned();
+        self.course.sightings.push(sighting.clone());
+        if !outside.is_empty() {
+            let where_found = outside.join(", ");
+            if !self.asked.follow {
+                return self.finish(&Ending::Outside(where_found));
+            }
+            self.plan.warnings.push(format!(
+                "a later search found items that the first had not: {}",
+                escape::clipped(&where_found, 300)
+            ));
+        }
+        let waited = before
+            .as_ref()
+            .is_some_and(|before| self.course.waited.last() == Some(&before.run));
+        if sighting.open() == 0 {
+            if waited && before.is_some_and(|before| before.open() == 0) {
+                return self.finish(&Ending::Done);
+            }
+            return self.settle(sighting);
+        }
+        let too_many = sighting.searched.filter(|many| *many > MOST_MAILBOXES);
+        if let Some(searched) = too_many.filter(|_| self.course.rounds.is_empty()) {
+            return self.reject(texts::too_many(&self.course.name, searched, MOST_MAILBOXES));
+        }
+        let most = usize::try_from(self.asked.max_rounds).unwrap_or(usize::MAX);
+        if !self.progressed(&sighting) {
+            if waited {
+                self.finish(&Ending::NoProgress);
+            } else {
+                self.settle(sighting);
+            }
+        } else if self.course.rounds.len() >= most {
+            self.finish(&Ending::Limit(self.asked.max_rounds));
+        } else {
+            self.purge(sighting);
+        }
+    }
+
+    fn settle(&mut self, sighting: Sighting) {
+        let settling = jiff::SignedDuration::try_from(self.asked.settling).unwrap_or_default();
+        let until = self.tenant.clock.now().checked_add(settling).ok();
+        let will = "wait until the index must have settled, and search again".to_owned();
+        let run = sighting.run;
+        let notes = Notes {
+            sighting: Some(Box::new(sighting)),
+            until,
+            ..Notes::default()
+        };
+        self.prepare(Phase::Settle(run), &will, notes);
+    }
+
+    fn purge(&mut self, sighting: Sighting) {
+        let round = u32::try_from(self.course.rounds.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(1);
+        let kind = self.asked.delete.word();
+        let will = format!(
+            "delete ({kind}) up to {PER_MAILBOX} items per mailbox, of {} items in {} mailboxes",
+            sighting.open(),
+            sighting.mailboxes.len()
+        );
+        self.reach(&sighting);
+        if round > 1 && self.one_action_a_search() {
+            self.remove(round - 1);
+        }
+        let before = Before {
+            found: sighting.items,
+            mailboxes: sighting.mailboxes.clone(),
+            query: sighting.query.clone(),
+            locations: sighting.locations.clone(),
+            partial: sighting.partial.is_some(),
+            // Every run of the search has another: what is planned must not differ by it.
+            ended_at: None,
+        };
+        let notes = Notes {
+            old: self.course.rounds.last().map(old),
+            sighting: Some(Box::new(sighting)),
+            ..Notes::default()
+        };
+        self.purge_step(Phase::Purge(round), &will, &before, notes);
+    }
+
+    /// A purge is over: the search runs again. A soft delete has no second round.
+    fn after_round(&mut self) {
+        if self.asked.delete == DeleteType::SoftDelete {
+            return self.finish(&Ending::Done);
+        }
+        self.run(self.runs() + 1, self.began());
+    }
+
+    /// By cmdlet a search has one action of a kind, and a second is made only when the first is
+    /// gone.
+    fn one_action_a_search(&self) -> bool {
+        self.tenant.search.path().0 == "compliance"
+    }
+
+    fn remove(&mut self, round: u32) {
+        let will = format!("remove the action of round {round}, so that another can be made");
+        self.prepare(Phase::Remove(round), &will, Notes::default());
+    }
+
+    /// A purge was tried and is not accounted for: looks whether it is there before anything else.
+    async fn lost_purge(&mut self, round: u32, notes: &Notes) {
+        let name = self.course.name.clone();
+        let there = match self.tenant.search.action(&name, ActionKind::Purge).await {
+            Err(failure) => return self.unread(failure),
+            Ok(there) => there,
+        };
+        let ours = there
+            .as_ref()
+            .is_some_and(|action| Some(super::apply::token(action)) != notes.old);
+        let Some((_, _, attempt)) = &self.course.last else {
+            return;
+        };
+        let Some(planned) = attempt.step.items.first().cloned() else {
+            return;
+        };
+        let Ok(before) = serde_json::from_value::<Before>(planned.before) else {
+            return self.unread(Failure::internal(
+                "what a plan kept of a search was not read",
+            ));
+        };
+        let (phase, will) = if ours {
+            let will = format!("wait for the purge of round {round}");
+            (Phase::Follow(round), will)
+        } else {
+            if there.is_some() && self.one_action_a_search() {
+                self.remove(round.saturating_sub(1));
+            }
+            (Phase::Purge(round), planned.will)
+        };
+        self.purge_step(phase, &will, &before, notes.clone());
+    }
+
+    /// The service could not be asked.
+    fn unread(&mut self, failure: Failure) {
+        let why = failure.message.clone();
+        let round = self
+            .course
+            .last
+            .as_ref()
+            .and_then(|(phase, ..)| match phase {
+                Phase::Purge(n) | Phase::Follow(n) if !self.is_over(*n) => Some(*n),
+                _ => None,
+            });
+        let name = self.course.name.clone();
+        let (key, input) = match round {
+            Some(round) => (round_key(round), format!("{name}: round {round}")),
+            None => (SEARCH.to_owned(), name),
+        };
+        let good = Good {
+            key,
+            value: input.clone(),
+            input,
+        };
+        let item = search::not_looked(&good, failure, self.course.settled);
+        self.plan.settled.push(item);
+        self.finish(&Ending::Stopped(why));
+    }
+
+    /// The search cannot be gone on with.
+    fn reject(&mut self, failure: Failure) {
+        let why = failure.message.clone();
+        let name = self.course.name.as_str();
+        let item = Item::failed(SEARCH, name, Outcome::Rejected, failure);
+        self.plan.settled.push(item);
+        self.finish(&Ending::Stopped(why));
+    }
+
+    fn finish(&mut self, ending: &Ending) {
+        account::finish(&self.course, self.asked, ending, &mut self.plan);
+    }
+}
+
+/// The purge of a round, as a later one tells it from its own.
+fn old(round: &Round<'_>) -> String {
+    let made = round.item.context.get("purged_at").and_then(Value::as_str);
+    super::apply::token_of(round.item.identity.as_deref(), made)
+}

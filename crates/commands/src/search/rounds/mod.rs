@@ -1,0 +1,97 @@
+//! Purging in rounds: what one look, one call and one reading back do. All that a round needs of
+//! the rounds before it stands in the steps that were taken and the items that were settled, so
+//! that whoever takes the run over goes on where it stood.
+
+mod account;
+mod apply;
+mod course;
+mod figures;
+mod holds;
+mod judge;
+mod look;
+mod proof;
+mod sighting;
+mod steps;
+mod texts;
+
+pub use apply::{apply, verify};
+pub use look::look;
+
+use std::time::Duration;
+
+use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
+
+use crate::ports::{DeleteType, Locations};
+
+/// The key of the item that stands for the search: everything that only looks is done about it.
+pub const SEARCH: &str = "search";
+/// The key of the item that says what was proved.
+pub const STATEMENT: &str = "statement";
+
+/// The key of the item of a purge.
+fn round_key(round: u32) -> String {
+    format!("round-{round}")
+}
+
+/// What a run is asked to do.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    /// The KQL.
+    pub query: &'a str,
+    /// Where to look.
+    pub locations: Locations,
+    /// The name of the search, where the user gave one.
+    pub name: Option<&'a str>,
+    /// How mail is deleted.
+    pub delete: DeleteType,
+    /// Go on with what the first look had not found.
+    pub follow: bool,
+    /// The most purges.
+    pub max_rounds: u32,
+    /// How far apart the two last searches are.
+    pub settling: Duration,
+}
+
+/// The search is not the one that was looked at any more.
+fn changed(name: &str, differences: &[String]) -> Failure {
+    Failure::new(
+        ErrorKind::Conflict,
+        code::SEARCH_CHANGED,
+        format!(
+            "the search `{}` is not what was looked at: {}; nothing more was purged",
+            escape::clipped(name, 120),
+            differences.join("; ")
+        ),
+    )
+    .status(409)
+    .happened(Happened::Refused)
+    .hint("find out who changed it, and begin again under another name")
+}
+
+/// How a search differs from what it should be; empty when it does not.
+fn differences(
+    query: (&str, &str),
+    locations: (Option<&Locations>, Option<&Locations>),
+) -> Vec<String> {
+    let mut out = Vec::new();
+    if query.0.trim() != query.1.trim() {
+        out.push(format!(
+            "its query was `{}` and is `{}`",
+            escape::clipped(query.0, 300),
+            escape::clipped(query.1, 300)
+        ));
+    }
+    let same = match (locations.0, locations.1) {
+        (None, None) => true,
+        (then, Some(now)) => super::same_locations(then, now),
+        (Some(_), None) => false,
+    };
+    if !same {
+        out.push(format!(
+            "it looked in {} and looks in {}",
+            escape::clipped(&super::show_locations(locations.0), 300),
+            escape::clipped(&super::show_locations(locations.1), 300)
+        ));
+    }
+    out
+}
