@@ -200,7 +200,10 @@ impl Change for SearchAndPurge {
     ) -> Vec<(String, Verdict)> {
         let mut out = Vec::new();
         for item in items {
-            let verdict = rounds::verify(input.delete_type, tenant, step, item).await;
+            let verdict = match input.asked() {
+                Ok((asked, _)) => rounds::verify(&asked, tenant, step, item).await,
+                Err(failure) => Verdict::CannotTell(Box::new(failure)),
+            };
             out.push((item.key.clone(), verdict));
         }
         out

@@ -8,6 +8,7 @@
 )]
 
 mod connections;
+mod graph_purges;
 mod ground;
 mod intercept;
 mod lists;

@@ -146,11 +146,19 @@ impl GraphSearch {
             return Ok(None);
         };
         let told = operation.and_then(OperationId::parse);
-        let known = told.or_else(|| self.known().purges.get(&found.id).cloned());
-        let work = match known {
-            Some(operation) => self.work(&case, &operation).await?,
-            None => self.guessed(&case, &found, order).await?,
+        let mut work = match &told {
+            Some(operation) => self.work(&case, operation).await?,
+            None => None,
         };
+        let known = self.known().purges.get(&found.id).cloned();
+        if let Some(operation) = known.filter(|_| told.is_none()) {
+            // One from before this look was settled then: a later one is asked for.
+            work = self.work(&case, &operation).await?;
+            work = work.filter(|work| !is_before(work, order.after));
+        }
+        if work.is_none() && told.is_none() {
+            work = self.guessed(&case, &found, order).await?;
+        }
         let Some(work) = work else {
             return Ok(None);
         };

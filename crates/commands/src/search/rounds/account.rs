@@ -217,7 +217,11 @@ impl End<'_> {
 
     pub(super) fn purged(&self) -> Option<u64> {
         let rounds = self.course.rounds.iter();
-        rounds.map(super::course::Round::total).sum()
+        let counted: Option<u64> = rounds.map(super::course::Round::total).sum();
+        // Where nothing counts, what is not found any more is what was taken.
+        let first = self.course.sightings.first().map(|first| first.items);
+        let gone = first.map(|first| first.saturating_sub(self.last.open()));
+        counted.or_else(|| gone.filter(|_| self.looked_after()))
     }
 
     /// Every search of which a step kept what it found.

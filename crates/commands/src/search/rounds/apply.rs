@@ -3,21 +3,19 @@
 use std::time::Duration;
 
 use kernel::{Failure, Happened, escape, failure::code};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Asked, changed,
     course::{Notes, Phase},
     differences,
+    sighting::Sighting,
 };
 use crate::{
     Applied, Item, Planned, Step, Tenant, Verdict, dates,
-    ports::{Action, ActionKind, DeleteType, NewSearch, SearchState},
-    search::{self, POLL, purge},
+    ports::{Action, ActionKind, DeleteType, SearchState},
+    search::{self, prepare, purge, recount},
 };
-
-/// What is written on the search, for whoever finds it.
-const DESCRIPTION: &str = "made by mailcordon search-and-purge";
 
 /// A purge, told from others of the same name.
 pub(super) fn token(action: &Action) -> String {
@@ -35,14 +33,15 @@ pub async fn apply(asked: &Asked<'_>, tenant: &Tenant, step: &Step, open: &[&Pla
         return Applied::default();
     };
     match phase {
-        Phase::Watch(_) | Phase::Follow(_) | Phase::Settle(_) => Applied::ask_all(step),
+        Phase::Watch(_) | Phase::Follow(_) | Phase::Rest(_) | Phase::Settle(_) => {
+            Applied::ask_all(step)
+        }
+        Phase::Prepare => match &notes.preparation {
+            Some(preparation) => prepare::apply(tenant, preparation, step).await,
+            None => Applied::failed(open, Failure::internal("a step without its preparation")),
+        },
         Phase::Create => {
-            let search = NewSearch {
-                name: notes.name,
-                query: asked.query.to_owned(),
-                locations: asked.locations.clone(),
-                description: Some(DESCRIPTION.to_owned()),
-            };
+            let search = asked.search(&notes.name);
             next_look(item, tenant.search.create(&search).await, |failure| {
                 failure.code == code::ALREADY_EXISTS
             })
@@ -106,28 +105,24 @@ async fn purge_it(
         failure: Some(failure),
         ..Applied::default()
     };
-    match tenant.search.find(&notes.name).await {
-        Err(failure) => return refuse(failure.happened(Happened::NotSent)),
-        Ok(None) => return refuse(search::no_such_object(&notes.name)),
-        Ok(Some(found)) => {
-            let Some(then) = &notes.sighting else {
-                return refuse(Failure::internal("a purge without a look before it"));
-            };
-            let mut differ = differences(
-                (&then.query, &found.query),
-                (then.locations.as_ref(), found.locations.as_ref()),
-            );
-            if found.started_at != then.started_at || !found.state.has_results() {
-                differ.push("somebody has run it again since".to_owned());
-            }
-            if !differ.is_empty() {
-                return refuse(changed(&notes.name, &differ));
-            }
-        }
+    let Some(then) = &notes.sighting else {
+        return refuse(Failure::internal("a purge without a look before it"));
+    };
+    // Where the service counts nothing itself, its adapter reads the search again.
+    if !tenant.search.manner(&notes.name).recounts
+        && let Err(failure) = unchanged(tenant, &notes.name, then).await
+    {
+        return refuse(failure);
     }
-    match tenant.search.make_purge(&notes.name, asked.delete).await {
-        Ok(said) => Applied {
-            made: search::made(&said),
+    match tenant.search.purge(&asked.order(&notes.name, then)).await {
+        // What it is must be recorded before it is waited for: the next look says so.
+        Ok(accepted) if accepted.operation.is_some() => Applied {
+            again: open.iter().map(|item| item.key.clone()).collect(),
+            made: json!({ "warnings": accepted.said, "operation": accepted.operation }),
+            ..Applied::default()
+        },
+        Ok(accepted) => Applied {
+            made: search::made(&accepted.said),
             ..Applied::ask_all(step)
         },
         Err(failure) if failure.code == code::ALREADY_EXISTS => Applied {
@@ -139,18 +134,52 @@ async fn purge_it(
     }
 }
 
+/// Refuses when the search is not the one any more that was looked at.
+async fn unchanged(tenant: &Tenant, name: &str, then: &Sighting) -> Result<(), Failure> {
+    let found = tenant.search.find(name).await;
+    let found = found.map_err(|failure| failure.happened(Happened::NotSent))?;
+    let found = found.ok_or_else(|| search::no_such_object(name))?;
+    let mut differ = differences(
+        (&then.query, &found.query),
+        (then.locations.as_ref(), found.locations.as_ref()),
+    );
+    if found.started_at != then.started_at || !found.state.has_results() {
+        differ.push("somebody has run it again since".to_owned());
+    }
+    if differ.is_empty() {
+        Ok(())
+    } else {
+        Err(changed(name, &differ))
+    }
+}
+
 /// Reads back what became of a step. What only looks ends as not taken when it is done: the next
 /// look goes on from there.
-pub async fn verify(kind: DeleteType, tenant: &Tenant, step: &Step, item: &Planned) -> Verdict {
+pub async fn verify(asked: &Asked<'_>, tenant: &Tenant, step: &Step, item: &Planned) -> Verdict {
     let Some((phase, notes)) = Phase::read(&step.action) else {
         let text = "a step of a purge in rounds was not read";
         return Verdict::CannotTell(Box::new(Failure::internal(text)));
     };
     match phase {
         Phase::Create | Phase::Remove(_) => Verdict::NotTaken,
+        Phase::Prepare => preparing(asked, tenant, &notes).await,
         Phase::Run(_) | Phase::Watch(_) => searching(tenant, &notes).await,
-        Phase::Settle(_) => settling(tenant, &notes),
-        Phase::Purge(_) | Phase::Follow(_) => purging(kind, tenant, item, &notes).await,
+        Phase::Rest(_) | Phase::Settle(_) => settling(tenant, &notes),
+        Phase::Purge(_) | Phase::Follow(_) => purging(asked, tenant, item, &notes).await,
+    }
+}
+
+/// Whether what a preparation waits for has come.
+async fn preparing(asked: &Asked<'_>, tenant: &Tenant, notes: &Notes) -> Verdict {
+    if !notes.preparation.as_ref().is_some_and(|one| one.waits) {
+        return Verdict::NotTaken;
+    }
+    match tenant.search.missing(&asked.search(&notes.name)).await {
+        Err(failure) => Verdict::CannotTell(Box::new(failure)),
+        Ok(left) => {
+            let next = search::status_line(&notes.name);
+            prepare::judge(tenant, &notes.name, left.first(), &next)
+        }
     }
 }
 
@@ -161,7 +190,7 @@ async fn searching(tenant: &Tenant, notes: &Notes) -> Verdict {
             let what = format!("the search `{}`", escape::clipped(&notes.name, 120));
             let next = search::status_line(&notes.name);
             let waiting = search::still_running(&what, found.state.word(), &next);
-            Verdict::Running(POLL, Box::new(waiting))
+            Verdict::Running(tenant.search.manner(&notes.name).poll, Box::new(waiting))
         }
         Ok(_) => Verdict::NotTaken,
     }
@@ -180,8 +209,13 @@ fn settling(tenant: &Tenant, notes: &Notes) -> Verdict {
     Verdict::Running(left, Box::new(waiting))
 }
 
-async fn purging(kind: DeleteType, tenant: &Tenant, item: &Planned, notes: &Notes) -> Verdict {
-    let there = match tenant.search.action(&notes.name, ActionKind::Purge).await {
+async fn purging(asked: &Asked<'_>, tenant: &Tenant, item: &Planned, notes: &Notes) -> Verdict {
+    let Some(then) = &notes.sighting else {
+        let text = "a purge without a look before it";
+        return Verdict::CannotTell(Box::new(Failure::internal(text)));
+    };
+    let order = asked.order(&notes.name, then);
+    let there = match tenant.search.own_purge(&order, None).await {
         Err(failure) => return Verdict::CannotTell(Box::new(failure)),
         Ok(there) => there,
     };
@@ -192,10 +226,19 @@ async fn purging(kind: DeleteType, tenant: &Tenant, item: &Planned, notes: &Note
         let what = format!("the purge of `{}`", escape::clipped(&item.input, 120));
         let next = search::status_line(&notes.name);
         let waiting = search::still_running(&what, action.state.word(), &next);
-        return Verdict::Running(POLL, Box::new(waiting));
+        return Verdict::Running(tenant.search.manner(&notes.name).poll, Box::new(waiting));
     }
     match serde_json::from_value(item.before.clone()) {
-        Ok(before) => Verdict::Taken(Box::new(round(kind, item, &before, &action))),
+        Ok(before) => {
+            let counts = !tenant.search.manner(&notes.name).recounts;
+            Verdict::Taken(Box::new(round(
+                asked.delete,
+                item,
+                &before,
+                &action,
+                counts,
+            )))
+        }
         Err(error) => Verdict::CannotTell(Box::new(Failure::internal(format!(
             "what a plan kept of a search was not read: {error}"
         )))),
@@ -203,7 +246,13 @@ async fn purging(kind: DeleteType, tenant: &Tenant, item: &Planned, notes: &Note
 }
 
 /// The account of one round. What it left is the next round's affair, and the end's.
-fn round(kind: DeleteType, item: &Planned, before: &purge::Before, action: &Action) -> Item {
+fn round(
+    kind: DeleteType,
+    item: &Planned,
+    before: &purge::Before,
+    action: &Action,
+    counts: bool,
+) -> Item {
     let asked = purge::Asked {
         key: &item.key,
         input: &item.input,
@@ -211,7 +260,11 @@ fn round(kind: DeleteType, item: &Planned, before: &purge::Before, action: &Acti
         kind,
         ours: true,
     };
-    let mut item = purge::account(&asked, action);
+    let mut item = if counts {
+        purge::account(&asked, action)
+    } else {
+        recount::account(&asked, action)
+    };
     item.more.clear();
     // What is left is told once, at the end, by what is found then.
     item.context.remove("left");

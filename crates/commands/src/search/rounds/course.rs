@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{SEARCH, round_key, sighting::Sighting};
-use crate::{History, Item, Settled};
+use crate::{History, Item, Settled, ports::Preparation};
 
 /// What a step does. The number tells steps of the same kind apart, so that each has its own tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Does what is needed before the search can be made, or after a purge for its account.
+    Prepare,
     /// Makes the search.
     Create,
     /// Runs it for the n-th time.
@@ -25,6 +27,9 @@ pub(super) enum Phase {
     Purge(u32),
     /// Waits for the purge of that round, which may be under way.
     Follow(u32),
+    /// Waits after the purge of that round before it is searched again, where the service counts
+    /// nothing itself and its index shows a purge late.
+    Rest(u32),
     /// Waits after the n-th run until the index must have settled.
     Settle(u32),
 }
@@ -32,12 +37,14 @@ pub(super) enum Phase {
 impl Phase {
     fn word(self) -> (&'static str, u32) {
         match self {
+            Self::Prepare => ("prepare", 0),
             Self::Create => ("create", 0),
             Self::Run(n) => ("run", n),
             Self::Watch(n) => ("watch", n),
             Self::Remove(n) => ("remove", n),
             Self::Purge(n) => ("purge", n),
             Self::Follow(n) => ("follow", n),
+            Self::Rest(n) => ("rest", n),
             Self::Settle(n) => ("settle", n),
         }
     }
@@ -45,13 +52,19 @@ impl Phase {
     /// The action of a step that does this, with what it keeps.
     pub(super) fn action(self, notes: &Notes) -> Value {
         let (word, number) = self.word();
-        json!({ format!("{word} {number}"): notes })
+        let which = notes.preparation.as_ref().map(|one| one.key.clone());
+        let which = which.unwrap_or_else(|| number.to_string());
+        json!({ format!("{word} {which}"): notes })
     }
 
     /// Reads the action of a step.
     pub(super) fn read(action: &Value) -> Option<(Self, Notes)> {
         let (name, notes) = action.as_object()?.iter().next()?;
         let (word, number) = name.split_once(' ')?;
+        let notes: Notes = serde_json::from_value(notes.clone()).ok()?;
+        if word == "prepare" {
+            return Some((Self::Prepare, notes));
+        }
         let number = number.parse().ok()?;
         let phase = match word {
             "create" => Self::Create,
@@ -60,10 +73,11 @@ impl Phase {
             "remove" => Self::Remove(number),
             "purge" => Self::Purge(number),
             "follow" => Self::Follow(number),
+            "rest" => Self::Rest(number),
             "settle" => Self::Settle(number),
             _ => return None,
         };
-        Some((phase, serde_json::from_value(notes.clone()).ok()?))
+        Some((phase, notes))
     }
 }
 
@@ -81,6 +95,9 @@ pub(super) struct Notes {
     /// When a run of the search had begun before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) started_at: Option<Timestamp>,
+    /// What is prepared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) preparation: Option<Preparation>,
     /// When a wait is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) until: Option<Timestamp>,
@@ -134,17 +151,11 @@ pub(super) struct Course<'a> {
     pub(super) sightings: Vec<Sighting>,
     /// The runs after which nothing was purged and the index was given time.
     pub(super) waited: Vec<u32>,
-    /// How many items of a mailbox one purge takes.
-    pub(super) per_mailbox: u64,
 }
 
 impl<'a> Course<'a> {
     /// Reads it; `name` is that of the search where no step has been taken.
-    pub(super) fn of(
-        settled: &'a Settled,
-        name: impl FnOnce() -> String,
-        per_mailbox: u64,
-    ) -> Self {
+    pub(super) fn of(settled: &'a Settled, name: impl FnOnce() -> String) -> Self {
         let mut course = Self {
             settled,
             name: String::new(),
@@ -152,7 +163,6 @@ impl<'a> Course<'a> {
             rounds: Vec::new(),
             sightings: Vec::new(),
             waited: Vec::new(),
-            per_mailbox,
         };
         for attempt in &settled.history {
             let Some((phase, notes)) = Phase::read(&attempt.step.action) else {
@@ -160,7 +170,10 @@ impl<'a> Course<'a> {
             };
             course.note(phase, &notes);
             course.name.clone_from(&notes.name);
-            course.last = Some((phase, notes, attempt));
+            // What is prepared is no place to go on from: what it is for is looked at again.
+            if phase != Phase::Prepare {
+                course.last = Some((phase, notes, attempt));
+            }
         }
         if course.name.is_empty() {
             course.name = name();

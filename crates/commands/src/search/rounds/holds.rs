@@ -31,8 +31,9 @@ pub(super) async fn fill(
     let Some(last) = course.rounds.last() else {
         return unread;
     };
+    let per_mailbox = tenant.search.manner(&course.name).per_mailbox;
     for hits in &sighting.mailboxes {
-        let copies = copies(hits, course, last);
+        let copies = copies(hits, course, last, per_mailbox);
         if copies == 0 {
             continue;
         }
@@ -61,7 +62,7 @@ pub(super) async fn fill(
 }
 
 /// How many of the hits the purges so far must have taken, if the mailbox keeps what they take.
-fn copies(hits: &MailboxHits, course: &Course<'_>, last: &Round<'_>) -> u64 {
+fn copies(hits: &MailboxHits, course: &Course<'_>, last: &Round<'_>, per_mailbox: u64) -> u64 {
     let mailbox = hits.location.to_lowercase();
     // It found some and took none: there are none that it could take.
     if last.took(&mailbox) == Some(0) && last.sighting.by_mailbox().contains_key(&mailbox) {
@@ -72,7 +73,7 @@ fn copies(hits: &MailboxHits, course: &Course<'_>, last: &Round<'_>) -> u64 {
     }
     // Nothing counts: they are copies when so many purges could have taken all of them.
     let rounds = course.rounds.len() as u64;
-    let most = rounds.saturating_mul(course.per_mailbox);
+    let most = rounds.saturating_mul(per_mailbox);
     if most >= hits.items { hits.items } else { 0 }
 }
 

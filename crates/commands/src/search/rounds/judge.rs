@@ -1,25 +1,23 @@
 //! What a look at the search means: whether it is still the one that was made, whether it looked
 //! everywhere, and whether another purge has something to take.
 
-use std::collections::BTreeMap;
-
 use kernel::{Failure, escape};
 
-use super::{
-    changed, differences,
-    look::{Look, PER_MAILBOX},
-    sighting::Sighting,
-    texts,
-};
+use super::{changed, course::Course, differences, look::Look, sighting::Sighting, texts};
 use crate::{
     mailbox::{self, Missed},
-    ports::{Locations, Search},
+    ports::{Locations, Manner, Search},
 };
 
 /// Of mailboxes that were not searched, so many are looked for.
 const MOST_NAMED: usize = 50;
 
 impl Look<'_, '_> {
+    /// How the search is dealt with on the way that it takes.
+    pub(super) fn manner(&self) -> Manner {
+        self.tenant.search.manner(&self.course.name)
+    }
+
     /// Whether a search asks for the same in as many places.
     pub(super) fn is_meant(&self, found: &Search) -> bool {
         let places = match (&self.asked.locations, &found.locations) {
@@ -78,7 +76,7 @@ impl Look<'_, '_> {
             Some(_) => sighting.open() < last.sighting.open(),
             None => {
                 let rounds = self.course.rounds.len() as u64;
-                let most = rounds.saturating_mul(PER_MAILBOX);
+                let most = rounds.saturating_mul(self.manner().per_mailbox);
                 let more = sighting.mailboxes.iter().any(|one| one.items > most);
                 more || sighting.open() < last.sighting.open()
             }
@@ -87,16 +85,22 @@ impl Look<'_, '_> {
 }
 
 /// Mailboxes that hold more than they were ever seen to hold, or were not seen at all.
-pub(super) fn outside(least: Option<BTreeMap<String, u64>>, sighting: &Sighting) -> Vec<String> {
-    let Some(least) = least else {
+pub(super) fn outside(course: &Course<'_>, sighting: &Sighting) -> Vec<String> {
+    let Some(least) = course.least() else {
         return Vec::new();
     };
     let more = sighting.mailboxes.iter().filter_map(|one| {
-        let known = least
-            .get(&one.location.to_lowercase())
-            .copied()
-            .unwrap_or(0);
+        let known = least.get(&one.location.to_lowercase()).copied();
+        let known = known.unwrap_or(0);
         (one.items > known).then(|| format!("{} ({} more)", one.location, one.items - known))
     });
-    more.collect()
+    let whole = !sighting.unplaced && course.sightings.iter().all(|one| !one.unplaced);
+    if whole {
+        return more.collect();
+    }
+    // Where no mailbox is named, all there is to compare is the total.
+    let known = course.sightings.iter().map(|one| one.items).min();
+    let more = sighting.items.saturating_sub(known.unwrap_or(0));
+    let unnamed = (more > 0).then(|| format!("mailboxes that are not named ({more} more)"));
+    unnamed.into_iter().collect()
 }

@@ -13,15 +13,13 @@ use super::{
 };
 use crate::{
     Item, Outcome, Plan, Settled, Tenant,
-    ports::{ActionKind, DeleteType, SearchState},
+    ports::{DeleteType, SearchState},
     search::{self, purge::Before},
     values::Good,
 };
 
-/// How many items of a mailbox one purge takes.
-pub(super) const PER_MAILBOX: u64 = 10;
-/// The service purges no search over more mailboxes (searched, not hit).
-const MOST_MAILBOXES: u64 = 50_000;
+/// What is owed to a purge as soon as it is made.
+const RECORD: &str = "record_purge";
 
 /// Looks, and says what is to be done next.
 pub async fn look(asked: &Asked<'_>, tenant: &Tenant, settled: &Settled) -> Plan {
@@ -32,7 +30,7 @@ pub async fn look(asked: &Asked<'_>, tenant: &Tenant, settled: &Settled) -> Plan
     plan.warnings.push(texts::meaning(asked.delete).to_owned());
     plan.warnings.extend(search::said(settled));
     let name = || asked.name.map_or_else(|| generated(tenant), str::to_owned);
-    let course = Course::of(settled, name, PER_MAILBOX);
+    let course = Course::of(settled, name);
     if let Some((_, why)) = course.broken() {
         account::finish(
             &course,
@@ -82,7 +80,8 @@ impl Look<'_, '_> {
             Phase::Purge(n) | Phase::Follow(n) if self.is_over(n) => self.after_round(),
             Phase::Purge(n) | Phase::Follow(n) => self.lost_purge(n, &notes).await,
             Phase::Settle(n) => self.run(n + 1, self.began()),
-            Phase::Remove(_) => self.run(self.runs() + 1, self.began()),
+            Phase::Remove(_) | Phase::Rest(_) => self.run(self.runs() + 1, self.began()),
+            Phase::Prepare => self.create().await,
         }
     }
 
@@ -112,10 +111,22 @@ impl Look<'_, '_> {
                 Ok(None) => {}
             }
         }
-        self.create();
+        self.create().await;
     }
 
-    fn create(&mut self) {
+    /// Makes the search, after what must be done before it can be made.
+    async fn create(&mut self) {
+        let search = self.asked.search(&self.course.name);
+        let needs = match self.tenant.search.missing(&search).await {
+            Err(failure) => return self.unread(failure),
+            Ok(needs) => needs,
+        };
+        if !needs.is_empty() {
+            for need in needs {
+                self.do_first(need);
+            }
+            return;
+        }
         let will = format!("make the search `{}`", escape::line(&self.course.name));
         self.prepare(Phase::Create, &will, Notes::default());
     }
@@ -135,7 +146,7 @@ impl Look<'_, '_> {
             Some(found) if !ours || !self.is_meant(&found) => self.reject(texts::taken(&found)),
             Some(found) => self.run(1, found.started_at),
             None if failure.code == code::ALREADY_EXISTS => self.reject(failure.clone()),
-            None => self.create(),
+            None => self.create().await,
         }
     }
 
@@ -192,7 +203,7 @@ impl Look<'_, '_> {
         if let Some(failure) = self.missing(&sighting).await {
             return self.reject(failure);
         }
-        let outside = judge::outside(self.course.least(), &sighting);
+        let outside = judge::outside(&self.course, &sighting);
         let before = self.course.sightings.last().cloned();
         self.course.sightings.push(sighting.clone());
         if !outside.is_empty() {
@@ -214,9 +225,10 @@ impl Look<'_, '_> {
             }
             return self.settle(sighting);
         }
-        let too_many = sighting.searched.filter(|many| *many > MOST_MAILBOXES);
+        let most_mailboxes = self.manner().most_mailboxes.unwrap_or(u64::MAX);
+        let too_many = sighting.searched.filter(|many| *many > most_mailboxes);
         if let Some(searched) = too_many.filter(|_| self.course.rounds.is_empty()) {
-            return self.reject(texts::too_many(&self.course.name, searched, MOST_MAILBOXES));
+            return self.reject(texts::too_many(&self.course.name, searched, most_mailboxes));
         }
         let most = usize::try_from(self.asked.max_rounds).unwrap_or(usize::MAX);
         if !self.progressed(&sighting) {
@@ -232,26 +244,13 @@ impl Look<'_, '_> {
         }
     }
 
-    fn settle(&mut self, sighting: Sighting) {
-        let settling = jiff::SignedDuration::try_from(self.asked.settling).unwrap_or_default();
-        let until = self.tenant.clock.now().checked_add(settling).ok();
-        let will = "wait until the index must have settled, and search again".to_owned();
-        let run = sighting.run;
-        let notes = Notes {
-            sighting: Some(Box::new(sighting)),
-            until,
-            ..Notes::default()
-        };
-        self.prepare(Phase::Settle(run), &will, notes);
-    }
-
     fn purge(&mut self, sighting: Sighting) {
         let round = u32::try_from(self.course.rounds.len())
             .unwrap_or(u32::MAX)
             .saturating_add(1);
-        let kind = self.asked.delete.word();
+        let (kind, per_mailbox) = (self.asked.delete.word(), self.manner().per_mailbox);
         let will = format!(
-            "delete ({kind}) up to {PER_MAILBOX} items per mailbox, of {} items in {} mailboxes",
+            "delete ({kind}) up to {per_mailbox} items per mailbox, of {} items in {} mailboxes",
             sighting.open(),
             sighting.mailboxes.len()
         );
@@ -281,33 +280,32 @@ impl Look<'_, '_> {
         if self.asked.delete == DeleteType::SoftDelete {
             return self.finish(&Ending::Done);
         }
+        if self.manner().recounts {
+            self.rest();
+        }
         self.run(self.runs() + 1, self.began());
     }
 
     /// By cmdlet a search has one action of a kind, and a second is made only when the first is
     /// gone.
     fn one_action_a_search(&self) -> bool {
-        self.tenant.search.path().0 == "compliance"
-    }
-
-    fn remove(&mut self, round: u32) {
-        let will = format!("remove the action of round {round}, so that another can be made");
-        self.prepare(Phase::Remove(round), &will, Notes::default());
+        !self.manner().recounts
     }
 
     /// A purge was tried and is not accounted for: looks whether it is there before anything else.
     async fn lost_purge(&mut self, round: u32, notes: &Notes) {
-        let name = self.course.name.clone();
-        let there = match self.tenant.search.action(&name, ActionKind::Purge).await {
+        let (Some((_, _, attempt)), Some(sighting)) = (&self.course.last, &notes.sighting) else {
+            return;
+        };
+        let order = self.asked.order(&self.course.name, sighting);
+        let operation = attempt.made.get("operation").and_then(Value::as_str);
+        let there = match self.tenant.search.own_purge(&order, operation).await {
             Err(failure) => return self.unread(failure),
             Ok(there) => there,
         };
         let ours = there
             .as_ref()
             .is_some_and(|action| Some(super::apply::token(action)) != notes.old);
-        let Some((_, _, attempt)) = &self.course.last else {
-            return;
-        };
         let Some(planned) = attempt.step.items.first().cloned() else {
             return;
         };
@@ -316,16 +314,23 @@ impl Look<'_, '_> {
                 "what a plan kept of a search was not read",
             ));
         };
-        let (phase, will) = if ours {
-            let will = format!("wait for the purge of round {round}");
-            (Phase::Follow(round), will)
-        } else {
+        if !ours {
             if there.is_some() && self.one_action_a_search() {
                 self.remove(round.saturating_sub(1));
             }
-            (Phase::Purge(round), planned.will)
-        };
-        self.purge_step(phase, &will, &before, notes.clone());
+            return self.purge_step(Phase::Purge(round), &planned.will, &before, notes.clone());
+        }
+        if self.manner().recounts {
+            // What the purge is has to outlive this process.
+            match self.tenant.search.owed(&order).await {
+                Err(failure) => return self.unread(failure),
+                Ok(Some(need)) if need.key == RECORD => self.do_first(need),
+                // Counting is what the next run of the search does.
+                Ok(_) => {}
+            }
+        }
+        let will = format!("wait for the purge of round {round}");
+        self.purge_step(Phase::Follow(round), &will, &before, notes.clone());
     }
 
     /// The service could not be asked.

@@ -21,12 +21,16 @@ use std::time::Duration;
 
 use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 
-use crate::ports::{DeleteType, Locations};
+use crate::ports::{DeleteType, Locations, NewSearch, PurgeOrder};
+use sighting::Sighting;
 
 /// The key of the item that stands for the search: everything that only looks is done about it.
 pub const SEARCH: &str = "search";
 /// The key of the item that says what was proved.
 pub const STATEMENT: &str = "statement";
+
+/// What is written on the search, for whoever finds it.
+const DESCRIPTION: &str = "made by mailcordon search-and-purge";
 
 /// The key of the item of a purge.
 fn round_key(round: u32) -> String {
@@ -50,6 +54,29 @@ pub struct Asked<'a> {
     pub max_rounds: u32,
     /// How far apart the two last searches are.
     pub settling: Duration,
+}
+
+impl Asked<'_> {
+    /// The search to be made.
+    fn search(&self, name: &str) -> NewSearch {
+        NewSearch {
+            name: name.to_owned(),
+            query: self.query.to_owned(),
+            locations: self.locations.clone(),
+            description: Some(DESCRIPTION.to_owned()),
+        }
+    }
+
+    /// The purge of what a run of the search found.
+    fn order(&self, name: &str, sighting: &Sighting) -> PurgeOrder {
+        PurgeOrder {
+            name: name.to_owned(),
+            delete: self.delete,
+            query: sighting.query.clone(),
+            locations: sighting.locations.clone(),
+            after: sighting.ended_at,
+        }
+    }
 }
 
 /// The search is not the one that was looked at any more.

@@ -1,5 +1,7 @@
 //! The steps of a purge in rounds.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -11,8 +13,12 @@ use super::{
 };
 use crate::{
     Planned, Step,
+    ports::Preparation,
     search::{self, purge::Before},
 };
+
+/// So long the index of a service that counts nothing itself may still find what a purge has taken.
+const REST: Duration = Duration::from_secs(30);
 
 impl Look<'_, '_> {
     pub(super) fn purge_step(
@@ -94,5 +100,46 @@ impl Look<'_, '_> {
             .extend(vips.filter(|vip| mailboxes.contains_key(*vip)).cloned());
         reach.messages = Some(sighting.open());
         reach.mailboxes = (!sighting.unplaced).then_some(mailboxes.len() as u64);
+    }
+
+    fn in_a_while(&self, wait: Duration) -> Option<jiff::Timestamp> {
+        let wait = jiff::SignedDuration::try_from(wait).unwrap_or_default();
+        self.tenant.clock.now().checked_add(wait).ok()
+    }
+
+    pub(super) fn settle(&mut self, sighting: Sighting) {
+        let until = self.in_a_while(self.asked.settling);
+        let will = "wait until the index must have settled, and search again".to_owned();
+        let run = sighting.run;
+        let notes = Notes {
+            sighting: Some(Box::new(sighting)),
+            until,
+            ..Notes::default()
+        };
+        self.prepare(Phase::Settle(run), &will, notes);
+    }
+
+    pub(super) fn rest(&mut self) {
+        let will = "wait before it is searched again: its index shows a purge late".to_owned();
+        let notes = Notes {
+            until: self.in_a_while(self.asked.settling.min(REST)),
+            ..Notes::default()
+        };
+        let round = u32::try_from(self.course.rounds.len()).unwrap_or(u32::MAX);
+        self.prepare(Phase::Rest(round), &will, notes);
+    }
+
+    pub(super) fn do_first(&mut self, need: Preparation) {
+        let will = need.will.clone();
+        let notes = Notes {
+            preparation: Some(need),
+            ..Notes::default()
+        };
+        self.prepare(Phase::Prepare, &will, notes);
+    }
+
+    pub(super) fn remove(&mut self, round: u32) {
+        let will = format!("remove the action of round {round}, so that another can be made");
+        self.prepare(Phase::Remove(round), &will, Notes::default());
     }
 }
