@@ -243,6 +243,9 @@ pub struct Settled {
     pub items: Vec<Item>,
     /// The attempts made, oldest first.
     pub history: Vec<History>,
+    /// The plan is only to be shown, so that what tells how far it reaches is worth a longer look.
+    #[serde(default)]
+    pub for_dry_run: bool,
 }
 
 impl Settled {

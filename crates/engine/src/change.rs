@@ -36,6 +36,7 @@ impl Run<'_> {
     /// Drives the command to its end.
     pub(crate) async fn change(&self) -> Result<RunResult, Stopped> {
         let mut state = State::default();
+        state.settled.for_dry_run = self.request.dry_run;
         let ended = match self.take_over(&mut state).await {
             Ok(()) => self.rounds(&mut state).await,
             Err(stop) => Err(stop),
@@ -94,7 +95,10 @@ impl Run<'_> {
         self.book.knows(&recorded.settled.items);
         // What was allowed by its hash was compared before the first intent.
         state.compared = !recorded.settled.history.is_empty() || !recorded.open.is_empty();
-        state.settled = recorded.settled;
+        state.settled = Settled {
+            for_dry_run: self.request.dry_run,
+            ..recorded.settled
+        };
         state.warnings = recorded.warnings;
         state.round = recorded.rounds;
         for step in recorded.open {

@@ -59,6 +59,7 @@ impl Store {
                         settled: Settled {
                             items,
                             history: steps.history,
+                            ..Settled::default()
                         },
                         open: steps.open,
                         rounds,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    Entry, ListType, Listed, VALUES_PER_CALL, accept, reach, read_list,
+    Entry, ListType, Listed, VALUES_PER_CALL, accept, reach, read_list, read_matching,
     tried::{judge_by_history, ours, refused_extension},
     undo::{Asked, Undo},
 };
@@ -30,6 +30,16 @@ pub struct Block<'a> {
     pub note: Option<&'a str>,
     /// Broad entries are meant.
     pub allow_broad: bool,
+}
+
+/// At most this many values are asked for one by one; the whole list may be ten thousand entries.
+const FEW: usize = 3;
+
+/// What stands on a list.
+struct There {
+    listed: Vec<Listed>,
+    /// How many blocks the whole list holds, where all of it was read.
+    blocks: Option<usize>,
 }
 
 /// What a step does.
@@ -92,9 +102,9 @@ impl Block<'_> {
             plan.settled.append(&mut sorted.invalid);
             plan.warnings.append(&mut sorted.warnings);
             if self.asks_for_own_domains(&sorted.good) {
-                let (_, listed) =
-                    futures::join!(tenant.own_domains(), read_list(tenant, self.list));
-                early = Some(listed);
+                let there = self.there(tenant, &sorted.good, settled);
+                let (_, there) = futures::join!(tenant.own_domains(), there);
+                early = Some(there);
             }
             self.refuse_broad(tenant, &mut sorted.good, &mut plan).await;
         }
@@ -107,12 +117,12 @@ impl Block<'_> {
         if open.is_empty() {
             return Ok(plan);
         }
-        let listed = match early {
-            Some(listed) => listed,
-            None => read_list(tenant, self.list).await,
+        let there = match early {
+            Some(there) => there,
+            None => self.there(tenant, &open, settled).await,
         };
-        let listed = match listed {
-            Ok(listed) => listed,
+        let There { listed, blocks } = match there {
+            Ok(there) => there,
             Err(failure) => {
                 let open = open
                     .iter()
@@ -120,7 +130,6 @@ impl Block<'_> {
                 return Ok(plan.cut_short_before(failure, open, settled));
             }
         };
-        let blocks = listed.iter().filter(|one| one.blocks).count();
         let listed = by_key(&listed);
         let round = settled.history.len();
         let (mut adds, mut extends, mut refused) = (Vec::new(), Vec::new(), Vec::new());
@@ -154,7 +163,7 @@ impl Block<'_> {
             reach::note_own_domains(&mut plan.reach, tenant.own_domains().await, &touched);
         }
         reach::note_vips(&mut plan.reach, &tenant.vips, &touched);
-        plan.reach.head_room = reach::head_room(blocks, adds.len());
+        plan.reach.head_room = blocks.and_then(|blocks| reach::head_room(blocks, adds.len()));
         // One value that keeps being refused must not use up the tries of its neighbours.
         let (alone, together): (Vec<_>, Vec<_>) = adds
             .into_iter()
@@ -170,6 +179,33 @@ impl Block<'_> {
                 .push(self.extend_step(format!("extend-{round}-{index}"), chunk));
         }
         Ok(plan)
+    }
+
+    /// What stands on the list of these values, or all of it. A few values are asked for by
+    /// themselves, unless the plan is to be shown with the room that the list has left, or a first
+    /// try came out otherwise than that made expect.
+    async fn there(
+        &self,
+        tenant: &Tenant,
+        good: &[Good<Entry>],
+        settled: &Settled,
+    ) -> Result<There, Failure> {
+        if settled.for_dry_run || !settled.is_first_look() || good.len() > FEW {
+            let listed = read_list(tenant, self.list).await?;
+            let blocks = listed.iter().filter(|one| one.blocks).count();
+            return Ok(There {
+                listed,
+                blocks: Some(blocks),
+            });
+        }
+        let reads = good
+            .iter()
+            .map(|good| read_matching(tenant, self.list, None, &good.value.value));
+        let listed = futures::future::try_join_all(reads).await?;
+        Ok(There {
+            listed: listed.into_iter().flatten().collect(),
+            blocks: None,
+        })
     }
 
     /// Whether the tenant's own domains matter: an entry may cover one of them. Where broad entries

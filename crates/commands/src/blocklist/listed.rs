@@ -143,30 +143,29 @@ impl End {
 
 /// The whole list, blocks and allows.
 pub async fn read_list(tenant: &Tenant, list: ListType) -> Result<Vec<Listed>, Failure> {
-    let cmdlet = GetTenantAllowBlockListItems {
-        list_type: list.service(),
-        action: None,
-        entry: None,
-    };
-    let reply = tenant.cmdlets.call(&cmdlet.call()).await?;
-    Ok(reply
-        .rows
-        .iter()
-        .filter_map(|row| Listed::of(list, row))
-        .collect())
+    read(tenant, list, None, None).await
 }
 
-/// The rows of one value under one action, as the service finds them.
+/// The rows of one value under one action, or under both, as the service finds them.
 pub async fn read_matching(
     tenant: &Tenant,
     list: ListType,
-    action: ListAction,
+    action: Option<ListAction>,
     value: &str,
+) -> Result<Vec<Listed>, Failure> {
+    read(tenant, list, action, Some(value)).await
+}
+
+async fn read(
+    tenant: &Tenant,
+    list: ListType,
+    action: Option<ListAction>,
+    value: Option<&str>,
 ) -> Result<Vec<Listed>, Failure> {
     let cmdlet = GetTenantAllowBlockListItems {
         list_type: list.service(),
-        action: Some(action),
-        entry: Some(value.to_owned()),
+        action,
+        entry: value.map(str::to_owned),
     };
     let reply = tenant.cmdlets.call(&cmdlet.call()).await?;
     Ok(reply

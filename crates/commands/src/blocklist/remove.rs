@@ -95,7 +95,7 @@ impl Removal {
 
     /// The block entries of one value.
     async fn find(self, tenant: &Tenant, entry: &Listed) -> Result<Vec<Listed>, Failure> {
-        read_matching(tenant, self.0, ListAction::Block, entry.value()).await
+        read_matching(tenant, self.0, Some(ListAction::Block), entry.value()).await
     }
 }
 

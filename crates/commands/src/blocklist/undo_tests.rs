@@ -23,7 +23,12 @@ fn list() -> (Arc<FakeCmdlets>, Rows) {
         let mut rows = kept.lock().unwrap();
         match call.cmdlet {
             "Get-AcceptedDomain" => fake::rows([json!({"DomainName": "Own.example"})]),
-            "Get-TenantAllowBlockListItems" => fake::rows(rows.clone()),
+            "Get-TenantAllowBlockListItems" => {
+                let entry = call.parameters.get("Entry").cloned();
+                let asked =
+                    |row: &&Value| entry.as_ref().is_none_or(|entry| row["Value"] == *entry);
+                fake::rows(rows.iter().filter(asked).cloned())
+            }
             "New-TenantAllowBlockListItems" => {
                 let new: Vec<Value> = texts(call, "Entries")
                     .iter()
@@ -339,8 +344,46 @@ async fn a_plan_says_how_far_it_reaches() {
         json!({"Identity": format!("m{n}"), "Value": format!("m{n}@y.example"), "Action": "Block", "Notes": ""})
     });
     rows.lock().unwrap().extend(many);
-    let driven = drive::run(BLOCK, json!({"senders": ["boss@own.example"]}), &tenant).await;
+    let four =
+        json!({"senders": ["boss@own.example", "b@z.example", "c@z.example", "d@z.example"]});
+    let driven = drive::run(BLOCK, four, &tenant).await;
     assert_eq!(driven.reach.vips, ["boss@own.example"]);
-    // 1001, and the two of before, and this one.
-    assert_eq!(driven.reach.head_room, Some(10_000 - 1004));
+    // 1001, and the two of before, and these four.
+    assert_eq!(driven.reach.head_room, Some(10_000 - 1007));
+}
+
+#[tokio::test]
+async fn a_few_values_are_asked_for_by_themselves_unless_the_plan_is_shown() {
+    let (cmdlets, rows) = list();
+    let many = (0..1001).map(|n| {
+        json!({"Identity": format!("m{n}"), "Value": format!("m{n}@y.example"), "Action": "Block", "Notes": ""})
+    });
+    rows.lock().unwrap().extend(many);
+    let input = json!({"senders": ["m7@y.example", "new@z.example"]});
+    let driven = drive::run(BLOCK, input.clone(), &cmdlets.tenant()).await;
+    assert_eq!(driven.item("m7@y.example").outcome, AlreadySo);
+    assert_eq!(driven.item("new@z.example").outcome, Added);
+    let asked = |call: &&Call| call.cmdlet == "Get-TenantAllowBlockListItems";
+    let entries = |cmdlets: &FakeCmdlets| -> Vec<Option<Value>> {
+        let calls = cmdlets.calls.lock().unwrap();
+        let asked = calls.iter().filter(asked);
+        asked
+            .map(|call| call.parameters.get("Entry").cloned())
+            .collect()
+    };
+    assert_eq!(
+        entries(&cmdlets),
+        [Some(json!("m7@y.example")), Some(json!("new@z.example"))]
+    );
+
+    let shown = crate::Settled {
+        for_dry_run: true,
+        ..crate::Settled::default()
+    };
+    let command = crate::definition::find(BLOCK).unwrap();
+    let command = command.check(input.as_object().unwrap()).unwrap();
+    let plan = command.look(&cmdlets.tenant(), &shown).await.unwrap();
+    assert_eq!(entries(&cmdlets).last(), Some(&None), "the whole list");
+    assert!(plan.steps.is_empty());
+    assert_eq!(plan.reach.head_room, Some(10_000 - 1002));
 }

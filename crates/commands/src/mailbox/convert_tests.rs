@@ -154,8 +154,8 @@ async fn a_lost_answer_is_looked_at_again_and_counted_as_ours() {
         made: Value::Null,
     }];
     let settled = Settled {
-        items: Vec::new(),
         history,
+        ..Settled::default()
     };
     let given = input(&["a@x.example"]);
     let plan = ConvertTypeOfMailboxes::look(&given, &cmdlets.tenant(), &settled)

@@ -253,8 +253,8 @@ fn history(doing: Doing, failure: Option<Failure>) -> Settled {
         made: Value::Null,
     }];
     Settled {
-        items: Vec::new(),
         history,
+        ..Settled::default()
     }
 }
 
