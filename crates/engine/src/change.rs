@@ -101,8 +101,7 @@ impl Run<'_> {
         };
         state.warnings = recorded.warnings;
         state.round = recorded.rounds;
-        for step in recorded.open {
-            let stepped = self.look_after(step).await;
+        for stepped in self.look_after(recorded.open).await {
             state.settled.items.extend(stepped.settled);
             state.settled.history.push(stepped.history);
         }

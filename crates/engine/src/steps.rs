@@ -224,28 +224,45 @@ impl Run<'_> {
         Stepped { settled, history }
     }
 
-    /// Looks at a step that an earlier driver may have sent. What is not there is looked for once
-    /// more, since the service may still be at work on it; then it is left to the next look.
-    pub(crate) async fn look_after(&self, step: Step) -> Stepped {
+    /// Looks at the steps that an earlier driver may have sent, all at once. What is not there is
+    /// looked for once more after one pause, since the service may still be at work on it; then it
+    /// is left to the next look.
+    pub(crate) async fn look_after(&self, steps: Vec<Step>) -> Vec<Stepped> {
         let failure = interrupted();
-        let mut settled: Vec<Item> = Vec::new();
-        for look in 0..2 {
-            let done: HashSet<&str> = settled.iter().map(|item| item.key.as_str()).collect();
-            let missing = |item: &&Planned| !done.contains(item.key.as_str());
-            let asked: Vec<&Planned> = step.items.iter().filter(missing).collect();
-            if asked.is_empty() {
-                break;
+        let begun = steps.iter().map(|step| (step, Vec::new()));
+        let mut found = self.look_for(begun, &failure).await;
+        let missing = |(step, found): &(&Step, Vec<Item>)| found.len() < step.items.len();
+        if found.iter().any(missing) {
+            tokio::select! {
+                () = self.clock.sleep(SECOND_LOOK) => {}
+                () = self.cancel.cancelled() => {}
             }
-            if look > 0 {
-                tokio::select! {
-                    () = self.clock.sleep(SECOND_LOOK) => {}
-                    () = self.cancel.cancelled() => {}
-                }
-            }
-            let sent = Sent::Perhaps(&failure);
-            settled.extend(self.read_back(&step, asked, sent).await);
+            found = self.look_for(found.into_iter(), &failure).await;
         }
-        self.stepped(&step, settled, Some(failure), Value::Null)
+        let stepped = |(step, items)| self.stepped(step, items, Some(failure.clone()), Value::Null);
+        found.into_iter().map(stepped).collect()
+    }
+
+    /// Adds to what is found of each step the items that are there now.
+    async fn look_for<'s>(
+        &self,
+        steps: impl Iterator<Item = (&'s Step, Vec<Item>)>,
+        failure: &Failure,
+    ) -> Vec<(&'s Step, Vec<Item>)> {
+        let mut looks: Vec<BoxFuture<'_, _>> = Vec::new();
+        for (step, mut found) in steps {
+            looks.push(Box::pin(async move {
+                let known: HashSet<&str> = found.iter().map(|item| item.key.as_str()).collect();
+                let missing = |item: &&Planned| !known.contains(item.key.as_str());
+                let asked: Vec<&Planned> = step.items.iter().filter(missing).collect();
+                if !asked.is_empty() {
+                    let more = self.read_back(step, asked, Sent::Perhaps(failure)).await;
+                    found.extend(more);
+                }
+                (step, found)
+            }));
+        }
+        stream::iter(looks).buffered(LANES).collect().await
     }
 
     /// Reads back until each item is settled, found missing, or the time limit ends. Items found

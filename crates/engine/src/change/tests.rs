@@ -175,6 +175,15 @@ impl Checked for Scripted {
 }
 
 async fn run(command: &Scripted, shown: Option<Vec<serde_json::Map<String, Value>>>) -> RunResult {
+    driven(command, shown, async |run| run.change().await.unwrap()).await
+}
+
+/// What `act` does with a run of this command.
+async fn driven<T>(
+    command: &Scripted,
+    shown: Option<Vec<serde_json::Map<String, Value>>>,
+    act: impl AsyncFnOnce(&Run<'_>) -> T,
+) -> T {
     let clock = SystemClock::default();
     let random = SeededRandom::new(1);
     let tenant = Tenant::new(
@@ -201,7 +210,7 @@ async fn run(command: &Scripted, shown: Option<Vec<serde_json::Map<String, Value
     let run = Run {
         id: held.run,
         request: &request,
-        definition: &crate::find("block-senders").unwrap(),
+        definition: crate::find("block-senders").unwrap(),
         command,
         tenant: &tenant,
         observer: &Silent,
@@ -213,7 +222,7 @@ async fn run(command: &Scripted, shown: Option<Vec<serde_json::Map<String, Value
         resumed: false,
         past: None,
     };
-    run.change().await.unwrap()
+    act(&run).await
 }
 
 fn lost() -> Failure {
@@ -255,6 +264,30 @@ async fn a_change_that_was_accepted_before_a_cancel_is_pending() {
     let result = run(&command, None).await;
     assert_eq!(only(&result).0, Outcome::Pending);
     assert_eq!(result.exit_status(), 130);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_driver_may_have_sent_is_waited_for_once() {
+    let steps = (0..6).map(|number| {
+        let item = Planned::new(format!("a{number}"), "a", "change `a`");
+        Step {
+            key: format!("step-{number}"),
+            lane: None,
+            items: vec![item],
+            action: Value::Null,
+            facts: serde_json::Map::new(),
+            prepares: false,
+        }
+    });
+    let steps: Vec<Step> = steps.collect();
+    let begin = tokio::time::Instant::now();
+    let stepped = driven(&Scripted::new(0, None), None, async |run| {
+        run.look_after(steps).await
+    })
+    .await;
+    assert_eq!(stepped.len(), 6);
+    assert!(stepped.iter().all(|one| one.settled.is_empty()));
+    assert_eq!(begin.elapsed().as_secs(), 3, "one pause for all of them");
 }
 
 #[tokio::test]
