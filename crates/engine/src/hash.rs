@@ -32,10 +32,10 @@ pub fn of(request: &RunRequest, input: &Value, plan: &Plan) -> String {
     digest_of(&what)
 }
 
-/// The SHA-256 of a value in canonical form, in hexadecimal digits.
+/// The SHA-256 of a value in hexadecimal digits: of its JSON without blanks, with the members of
+/// objects in the order of their names.
 pub fn digest_of(value: &Value) -> String {
-    let mut text = String::new();
-    canonical(value, &mut text);
+    let text = canonical(value).to_string();
     let digest = digest::digest(&digest::SHA256, text.as_bytes());
     digest.as_ref().iter().fold(String::new(), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
@@ -43,30 +43,19 @@ pub fn digest_of(value: &Value) -> String {
     })
 }
 
-/// JSON with the members of objects in the order of their names.
-fn canonical(value: &Value, out: &mut String) {
+fn canonical(value: &Value) -> Value {
     match value {
-        Value::Array(values) => {
-            out.push('[');
-            for value in values {
-                canonical(value, out);
-                out.push(',');
-            }
-            out.push(']');
-        }
+        Value::Array(values) => values.iter().map(canonical).collect(),
         Value::Object(members) => {
             let sorted: BTreeMap<&String, &Value> = members.iter().collect();
-            out.push('{');
-            for (name, value) in sorted {
-                let _ = write!(out, "{}:", Value::String(name.clone()));
-                canonical(value, out);
-                out.push(',');
-            }
-            out.push('}');
+            let members = sorted.into_iter();
+            Value::Object(
+                members
+                    .map(|(name, value)| (name.clone(), canonical(value)))
+                    .collect(),
+            )
         }
-        plain => {
-            let _ = write!(out, "{plain}");
-        }
+        plain => plain.clone(),
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::digest;
 use engine::{LedgerError, NewRun, RunRequest, RunResult, Submitted, ledger::Held};
 use jiff::Timestamp;
 use kernel::{ErrorKind, Failure, failure::code, ids::RunId};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    audit::{self, Event, chain_of, hex},
+    audit::{self, Event, chain_of},
     codec,
     conn::{Conn, micros},
     error::{Result, frozen, refused},
@@ -362,21 +361,5 @@ fn already_undone(run: RunId, by: RunId) -> LedgerError {
 
 /// What makes two requests the same: command, input, connection and flags.
 fn digest_of(request: &RunRequest) -> String {
-    let canonical = canonical(serde_json::to_value(request).unwrap_or(Json::Null));
-    hex(digest::digest(&digest::SHA256, canonical.to_string().as_bytes()).as_ref())
-}
-
-/// With members in the order of their names.
-fn canonical(value: Json) -> Json {
-    match value {
-        Json::Object(members) => {
-            let sorted: BTreeMap<String, Json> = members
-                .into_iter()
-                .map(|(name, value)| (name, canonical(value)))
-                .collect();
-            Json::Object(sorted.into_iter().collect())
-        }
-        Json::Array(values) => Json::Array(values.into_iter().map(canonical).collect()),
-        other => other,
-    }
+    engine::hash::digest_of(&serde_json::to_value(request).unwrap_or(Json::Null))
 }
