@@ -12,7 +12,7 @@ use serde_json::Value;
 use store::{Access, Filter, RunRow, State, Store};
 
 use crate::{
-    arguments,
+    arguments, confirm,
     data::{self, Whose},
     output::Format,
     run::{self, Shown},
@@ -72,9 +72,13 @@ pub fn grammar() -> Command {
             ),
         )
         .subcommand(
-            verb("retry", "Runs again what a run left undone").arg(run()).arg(
-                arguments::switch("dry-run", "Only says what would be done"),
-            ),
+            verb("retry", "Runs again what a run left undone")
+                .arg(run())
+                .arg(arguments::switch("dry-run", "Only says what would be done"))
+                .arg(arguments::switch(
+                    "yes",
+                    "Does not ask before mail is deleted; needed where there is no terminal",
+                )),
         )
         .subcommand(
             verb(
@@ -204,7 +208,7 @@ impl Local<'_> {
         let request = engine
             .undo_request(self.run()?, self.matches.get_flag("dry-run"))
             .await?;
-        self.go(request).await
+        self.go(request, false).await
     }
 
     async fn retry(&self) -> Result<u8, Failure> {
@@ -223,20 +227,24 @@ impl Local<'_> {
             terminal::note(&format!("run {} left nothing undone", run.id));
             return Ok(0);
         };
-        self.go(RunRequest {
-            dry_run: self.matches.get_flag("dry-run"),
-            ..rest
-        })
-        .await
+        let dry_run = self.matches.get_flag("dry-run");
+        let definition = engine::find(&rest.command)?;
+        let deletes = definition.meta.effect == kernel::Effect::Destructive && !dry_run;
+        self.go(RunRequest { dry_run, ..rest }, deletes).await
     }
 
-    /// Runs a request that was made from a recorded run.
-    async fn go(&self, request: RunRequest) -> Result<u8, Failure> {
+    /// Runs a request that was made from a recorded run. One that deletes mail has to be allowed.
+    async fn go(&self, mut request: RunRequest, deletes: bool) -> Result<u8, Failure> {
         let config = self.machine.config(self.text("config").as_deref())?;
         let tenant = self.machine.tenant(&config, Some(&request.connection))?;
         let engine = self.machine.engine(Arc::clone(&self.store) as _);
         let cancel = Cancel::default();
         signals::watch(&cancel);
+        if deletes {
+            let yes = self.matches.get_flag("yes");
+            request.expect.shown =
+                confirm::confirm(&engine, &request, &tenant, &cancel, yes).await?;
+        }
         let shown = Shown::new(Format::of(self.matches));
         let result = engine
             .run(&request, &tenant, shown.observer(), &cancel)

@@ -173,7 +173,8 @@ async fn again(
     };
     let deletes = verb == "retry" && of.effect == Effect::Destructive && !of.dry_run && !dry_run;
     let ended = if deletes {
-        match going.allowed(ask(true, None), None, false).await {
+        let yes = matches.get_flag("yes");
+        match going.allowed(ask(true, None), None, yes).await {
             Ok(Allowed::Plan(hash)) => going.go(ask(false, Some(hash))).await,
             Ok(Allowed::Nothing(code)) => Ok(code),
             Err(failure) => Err(failure),

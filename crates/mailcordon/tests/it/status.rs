@@ -201,6 +201,18 @@ fn mail_is_not_deleted_unasked() {
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty());
     assert!(said(&output).contains("--yes"), "{}", said(&output));
+
+    // Neither by trying again what was left undone.
+    let user = ["--connection", "sandbox-user", "--yes", "--output", "json"];
+    let absent = lab.run(&[arguments.as_slice(), &user].concat());
+    assert_eq!(outcomes(&result(&absent)), ["rejected"]);
+    let run = result(&absent)["run_id"].as_str().unwrap().to_owned();
+    let retry = ["runs", "retry", &run, "--output", "json"];
+    let unasked = lab.run(&retry);
+    assert_eq!(unasked.status.code(), Some(2), "{}", said(&unasked));
+    assert!(said(&unasked).contains("--yes"), "{}", said(&unasked));
+    let allowed = lab.run(&[retry.as_slice(), &["--yes"]].concat());
+    assert_eq!(outcomes(&result(&allowed)), ["rejected"]);
 }
 
 /// Output that a full disk takes nothing of.
