@@ -114,14 +114,7 @@ pub fn convert(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
 
 /// The people's mailboxes, as the control endpoint tells them.
 fn users(place: &Place) -> anyhow::Result<Vec<String>> {
-    let mut curl = Command::new("curl");
-    curl.args(["--silent", "--show-error", "--fail", "--header"])
-        .arg(format!(
-            "Authorization: Bearer {}",
-            place.about("/control/token")?
-        ))
-        .arg(format!("{}/control/state", place.about("/control/url")?));
-    let state: Value = serde_json::from_str(&output(&mut curl)?)?;
+    let state = place.control("state", None)?;
     let rows = state.get("mailboxes").and_then(Value::as_array);
     let text = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
     Ok(rows

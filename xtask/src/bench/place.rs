@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Bench;
@@ -105,6 +106,44 @@ impl Place {
     pub fn warm_up(&self) -> anyhow::Result<()> {
         let mut read = self.program(&LIST);
         output(&mut read).map(drop)
+    }
+
+    /// Asks the control endpoint, or tells it something.
+    pub fn control(&self, path: &str, tell: Option<&Value>) -> anyhow::Result<Value> {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--fail", "--header"])
+            .arg(format!(
+                "Authorization: Bearer {}",
+                self.about("/control/token")?
+            ))
+            .arg(format!("{}/control/{path}", self.about("/control/url")?));
+        if let Some(tell) = tell {
+            curl.args(["--header", "Content-Type: application/json"])
+                .args(["--data", &tell.to_string()]);
+        }
+        Ok(serde_json::from_str(&output(&mut curl)?)?)
+    }
+
+    /// When the calls of cmdlets came in since then, and whether each changes something. The
+    /// request log has to be on.
+    pub fn calls_since(&self, then: Timestamp) -> anyhow::Result<Vec<(Timestamp, bool)>> {
+        let log = self.control("log", None)?;
+        let mut calls = Vec::new();
+        for entry in log
+            .get("entries")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+            let at: Timestamp = text("at").parse()?;
+            if text("endpoint") == "exchange" && at >= then {
+                let changes = entry.get("changes").and_then(Value::as_bool);
+                calls.push((at, changes == Some(true)));
+            }
+        }
+        calls.sort();
+        Ok(calls)
     }
 
     /// A file of this tenant's folder.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use kernel::Clock;
 use serde_json::{Value, json};
 
@@ -19,34 +20,62 @@ const MOST: Duration = Duration::from_secs(1);
 /// that are named, and looks at what was done.
 pub fn restart(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     let kills = if bench.smoke { 1 } else { 10 };
-    let place = Place::start(bench, &["--quarantine", "0", "--delay-ms", "300"])?;
+    let place = Place::start(bench, &["--quarantine", "0", "--delay-ms", "100"])?;
+    place.control("settings", Some(&json!({ "log": true })))?;
     let stand = Stand::new(bench, &place, None)?;
-    let clock = bench.workspace.clock;
-    let mut slowest = Duration::ZERO;
+    let (mut slowest, mut changes) = (Duration::ZERO, Vec::new());
     for kill in 0..kills {
-        let senders: Vec<String> = (0..20).map(|n| format!("s{n}@k{kill}.example")).collect();
-        let service = stand.serve()?;
-        let run = service.start(&json!({
-            "command": "block-senders", "connection": "sandbox",
-            "input": { "senders": senders },
-        }))?;
-        service.run(&run, |run| {
-            run.get("planned").and_then(Value::as_u64) > Some(0)
-        })?;
-        service.kill()?;
-        let begun = clock.elapsed();
-        let service = stand.serve()?;
-        service.run(&run, |run| {
-            run.get("state").and_then(Value::as_str) != Some("queued")
-        })?;
-        slowest = slowest.max(clock.elapsed().saturating_sub(begun));
-        service.success(&run)?;
-        service.stop()?;
+        let (asked, change) = after_a_kill(bench, &place, &stand, kill)?;
+        slowest = slowest.max(asked);
+        changes.extend(change);
     }
-    Ok(vec![Row {
-        measure: format!("from a start after a kill until the work goes on, slowest of {kills}"),
-        found: shown(slowest),
-        must: format!("≤ {}", shown(MOST)),
-        met: slowest <= MOST,
-    }])
+    changes.sort();
+    let next = match (changes.first(), changes.last()) {
+        (Some(soonest), Some(latest)) => format!("{} to {}", shown(*soonest), shown(*latest)),
+        _ => "nothing was left to change".to_owned(),
+    };
+    Ok(vec![
+        Row {
+            measure: format!("from a start after a kill until the run asks the tenant, slowest of {kills}"),
+            found: shown(slowest),
+            must: format!("≤ {}", shown(MOST)),
+            met: slowest <= MOST,
+        },
+        Row {
+            measure: "from there until its next change; what was maybe sent is looked for twice, 3 s apart".to_owned(),
+            found: next,
+            must: "no limit".to_owned(),
+            met: true,
+        },
+    ])
+}
+
+/// How long after a start the run that was killed asks the tenant, and how long after that it
+/// changes something, by the tenant's log.
+fn after_a_kill(
+    bench: &Bench<'_>,
+    place: &Place,
+    stand: &Stand<'_>,
+    kill: usize,
+) -> anyhow::Result<(Duration, Option<Duration>)> {
+    let senders: Vec<String> = (0..200).map(|n| format!("s{n}@k{kill}.example")).collect();
+    let service = stand.serve()?;
+    let run = service.start(&json!({
+        "command": "block-senders", "connection": "sandbox",
+        "input": { "senders": senders },
+    }))?;
+    service.run(&run, |run| {
+        run.get("planned").and_then(Value::as_u64) > Some(0)
+    })?;
+    service.kill()?;
+    let begun = bench.workspace.clock.now();
+    let service = stand.serve()?;
+    service.success(&run)?;
+    service.stop()?;
+    let calls = place.calls_since(begun)?;
+    let (asked, _) = *calls.first().context("the run never asked the tenant")?;
+    let changed = calls.iter().find(|(_, changes)| *changes);
+    let between = |from, to: jiff::Timestamp| to.duration_since(from).unsigned_abs();
+    let changed = changed.map(|(at, _)| between(asked, *at));
+    Ok((between(begun, asked), changed))
 }

@@ -64,7 +64,7 @@ pub fn run(soak: &Soak<'_>) -> anyhow::Result<Vec<Row>> {
             met: soak.smoke || fewest >= A_POINT,
         },
         Row {
-            measure: "from the restart until the work goes on, slowest".to_owned(),
+            measure: "from a start after a kill until the run asks the tenant, slowest".to_owned(),
             found: format!("{} ms", number("slowest_restart_ms")),
             must: "≤ 1000 ms".to_owned(),
             met: number("slowest_restart_ms") <= 1000,
