@@ -22,7 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     names.sort();
     let mut modules = String::new();
     let mut list = String::from(
-        "/// Every command, by id.\npub fn all() -> Vec<crate::Definition> {\n    vec![\n",
+        "/// Every command, by id. Made once: a schema is some hundred allocations.\n\
+         pub fn all() -> &'static [crate::Definition] {\n    \
+         static ALL: std::sync::LazyLock<Vec<crate::Definition>> =\n        \
+         std::sync::LazyLock::new(|| vec![\n",
     );
     for name in &names {
         let path = catalog.join(format!("{name}.rs")).display().to_string();
@@ -33,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         )?;
         writeln!(list, "        {name}::definition(),")?;
     }
-    list.push_str("    ]\n}\n");
+    list.push_str("        ]);\n    &ALL\n}\n");
     let out = Path::new(&folder("OUT_DIR")?).join("catalog.rs");
     fs::write(out, format!("{modules}\n{list}"))?;
     Ok(())

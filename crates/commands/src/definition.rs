@@ -306,9 +306,9 @@ impl Definition {
 }
 
 /// The definition of that id.
-pub fn find(id: &str) -> Option<Definition> {
+pub fn find(id: &str) -> Option<&'static Definition> {
     crate::catalog::all()
-        .into_iter()
+        .iter()
         .find(|definition| definition.meta.id == id)
 }
 

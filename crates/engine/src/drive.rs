@@ -86,7 +86,7 @@ impl Engine {
             return Driven::Stopped(Stop::Parked(Box::new(failure.clone())), None);
         };
         let run = claimed.held.run;
-        let result = RunResult::failed(run, &claimed.request, &definition, failure);
+        let result = RunResult::failed(run, &claimed.request, definition, failure);
         match book.finish(&result, None).await {
             Ok(()) => Driven::Finished(Box::new(result)),
             Err(stop) => Driven::Stopped(stop, Some(Box::new(result))),
@@ -150,12 +150,12 @@ impl Engine {
         let definition =
             find(&request.command).map_err(|failure| unseen(Stop::Parked(Box::new(failure))))?;
         let driven = match definition.check(&request.input) {
-            Err(failure) => Ok(RunResult::failed(id, request, &definition, &failure)),
+            Err(failure) => Ok(RunResult::failed(id, request, definition, &failure)),
             Ok(command) if definition.reads => {
                 let reading = read::Reading {
                     id,
                     request,
-                    definition: &definition,
+                    definition,
                     command: command.as_ref(),
                     tenant,
                     observer,
@@ -164,12 +164,12 @@ impl Engine {
                 Box::pin(reading.recorded(book, self.probe.as_ref())).await
             }
             Ok(command) => match self.past(request).await.map_err(unseen)? {
-                Err(failure) => Ok(RunResult::failed(id, request, &definition, &failure)),
+                Err(failure) => Ok(RunResult::failed(id, request, definition, &failure)),
                 Ok(past) => {
                     let run = Run {
                         id,
                         request,
-                        definition: &definition,
+                        definition,
                         command: command.as_ref(),
                         tenant,
                         observer,
@@ -189,12 +189,12 @@ impl Engine {
         driven.undo_at = undo::due(request, &driven, self.clock.now());
         let follow_up = driven
             .undo_at
-            .map(|due| undo::follow_up(self, claimed, &definition, due));
+            .map(|due| undo::follow_up(self, claimed, definition, due));
         let finished = book.finish(&driven, follow_up.as_ref()).await;
         match finished {
             Ok(()) => Ok(Box::new(driven)),
             Err(stop) => {
-                driven.not_recorded(&stop, &definition);
+                driven.not_recorded(&stop, definition);
                 Err((stop, Some(Box::new(driven))))
             }
         }

@@ -124,11 +124,11 @@ impl Engine {
         let definition = find(&new.request.command)?;
         if !definition.reads {
             return Ok(self
-                .run_change(new, &definition, tenant, observer, cancel)
+                .run_change(new, definition, tenant, observer, cancel)
                 .await);
         }
         let mut result = self
-            .run_read(&new, &definition, tenant, observer, cancel)
+            .run_read(&new, definition, tenant, observer, cancel)
             .await;
         if let Err(failure) = self.note(&new, &result).await {
             observer.warning(&failure.message);
@@ -148,7 +148,7 @@ impl Engine {
         let new = self.new_run(request.clone(), &Submission::of(self.origin.clone()))?;
         let definition = find(&new.request.command)?;
         let result = self
-            .run_read(&new, &definition, tenant, observer, cancel)
+            .run_read(&new, definition, tenant, observer, cancel)
             .await;
         Ok((new, result))
     }
@@ -204,7 +204,7 @@ impl Engine {
     ) -> Result<RunResult, Failure> {
         let definition = find(&claimed.request.command)?;
         Ok(self
-            .finish_claimed(claimed, asked, &definition, tenant, observer, cancel)
+            .finish_claimed(claimed, asked, definition, tenant, observer, cancel)
             .await)
     }
 
@@ -271,7 +271,7 @@ impl Engine {
         }
         let reversible = definition.meta.effect == kernel::Effect::WriteReversible;
         if (request.undo_after.is_some() || request.undo_of.is_some()) && !reversible {
-            return Err(undo::not_reversible(&definition));
+            return Err(undo::not_reversible(definition));
         }
         if definition.reads && request.plan_hash.is_some() {
             return Err(Failure::invalid(
@@ -305,14 +305,14 @@ impl Engine {
 }
 
 /// The definition of a command, or the failure that names the nearest.
-pub fn find(id: &str) -> Result<Definition, Failure> {
+pub fn find(id: &str) -> Result<&'static Definition, Failure> {
     let all = commands::catalog::all();
     let wanted = commands::input::letters(id);
     if let Some(found) = all
         .iter()
         .find(|definition| commands::input::letters(definition.meta.id) == wanted)
     {
-        return Ok(found.clone());
+        return Ok(found);
     }
     let near = commands::input::nearest(id, all.iter().map(|definition| definition.meta.id));
     let failure = Failure::new(

@@ -251,7 +251,7 @@ async fn run(
     let run = Run {
         id: held.run,
         request: &request,
-        definition: &definition,
+        definition,
         command,
         tenant: &tenant,
         observer: &Silent,

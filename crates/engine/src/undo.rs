@@ -34,7 +34,7 @@ pub(crate) async fn request(
     })?;
     let definition = find(&past.request.command)?;
     if definition.meta.effect != Effect::WriteReversible {
-        return Err(not_reversible(&definition));
+        return Err(not_reversible(definition));
     }
     let refuse = |message: String| {
         Err(Failure::new(ErrorKind::Conflict, code::NOT_REVERSIBLE, message).status(409))

@@ -92,5 +92,5 @@ fn test(matches: &ArgMatches) -> Result<u8, Failure> {
         yes: false,
         record: run::Record::of(matches),
     };
-    run::execute(&definition, request, &how)
+    run::execute(definition, request, &how)
 }

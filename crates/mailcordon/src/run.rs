@@ -24,7 +24,7 @@ use crate::{
 /// What `mailcordon run` was asked for.
 pub struct Asked {
     /// The command.
-    pub definition: Definition,
+    pub definition: &'static Definition,
     /// The request, still without its connection.
     pub request: RunRequest,
     /// The connection that was named.
@@ -48,7 +48,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Failure> {
         yes: asked.yes,
         record: Record::of(matches),
     };
-    execute(&asked.definition, asked.request, &how)
+    execute(asked.definition, asked.request, &how)
 }
 
 /// Reads what is asked for.
@@ -57,7 +57,7 @@ pub fn asked(matches: &ArgMatches) -> Result<Asked, Failure> {
         .subcommand()
         .ok_or_else(|| Failure::internal("`run` without a command"))?;
     let definition = engine::find(id)?;
-    let input = input(&definition, matches)?;
+    let input = input(definition, matches)?;
     let format = Format::of(matches);
     let flag = |name: &str| matches.try_get_one::<bool>(name).ok().flatten().copied();
     let request = RunRequest {

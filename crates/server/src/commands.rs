@@ -33,11 +33,11 @@ pub(crate) struct CommandDoc {
 
 /// `GET /api/v1/commands`.
 pub(crate) async fn list(_call: Call) -> Result<Response, Failure> {
-    reply::json(200, &surfaces::catalogue::all(&commands::catalog::all()))
+    reply::json(200, &surfaces::catalogue::all(commands::catalog::all()))
 }
 
 /// `GET /api/v1/commands/{command}`.
 pub(crate) async fn one(call: Call) -> Result<Response, Failure> {
     let definition = engine::find(call.path("command"))?;
-    reply::json(200, &surfaces::catalogue::entry(&definition))
+    reply::json(200, &surfaces::catalogue::entry(definition))
 }

@@ -85,7 +85,7 @@ fn inputs(schemas: &mut Map<String, Value>) {
     let mut any = Vec::new();
     for definition in commands::catalog::all() {
         let name = format!("{}Input", definition.meta.title.replace(' ', ""));
-        let mut schema = definition.schema;
+        let mut schema = definition.schema.clone();
         if let Some(members) = schema.as_object_mut() {
             members.remove("$schema");
         }

@@ -67,7 +67,7 @@ pub(crate) async fn run(call: Call) -> Result<Response, Failure> {
     let body: VendorBody = body::json(&call.body)?;
     let partial = call.query.switch("partially_successful")?;
     let definition = engine::find(call.path("command"))?;
-    let input = by_our_names(&definition, body.params)?;
+    let input = by_our_names(definition, body.params)?;
     let named = body
         .username
         .map(|name| kernel::escape::clipped(name.trim(), 200))
@@ -210,13 +210,13 @@ mod tests {
         let Value::Object(given) = given else {
             unreachable!()
         };
-        let ours = by_our_names(&definition, given).unwrap();
+        let ours = by_our_names(definition, given).unwrap();
         assert_eq!(
             Value::Object(ours),
             json!({ "content_search_filter": "from:a", "search_names": ["x"] })
         );
         let wrong = Map::from_iter([("Serch Names".to_owned(), json!("x"))]);
-        let refused = by_our_names(&definition, wrong).unwrap_err();
+        let refused = by_our_names(definition, wrong).unwrap_err();
         assert_eq!(
             refused.hint.as_deref(),
             Some("did you mean `search_names`?")
@@ -225,7 +225,7 @@ mod tests {
             ("Search Names".to_owned(), json!("x")),
             ("search_names".to_owned(), json!("y")),
         ]);
-        assert!(by_our_names(&definition, twice).is_err());
+        assert!(by_our_names(definition, twice).is_err());
     }
 
     #[test]

@@ -267,7 +267,7 @@ fn unstarted(row: &RunRow) -> Result<Option<Ending>> {
         code::CANCELLED,
         "the run was cancelled before it began",
     );
-    let mut result = RunResult::failed(row.id, request, &definition, &failure);
+    let mut result = RunResult::failed(row.id, request, definition, &failure);
     result.cancelled = true;
     if let Ok(command) = definition.check(&request.input).as_ref()
         && !definition.reads

@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn every_command_says_what_other_programs_rely_on() {
-        let all = all(&commands::catalog::all());
+        let all = all(commands::catalog::all());
         for entry in all.as_array().unwrap() {
             for name in ["id", "title", "effect", "session", "role"] {
                 assert!(

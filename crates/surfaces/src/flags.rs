@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_list_has_a_file_flag_and_hyphens() {
         let definition = commands::definition::find("block-file-hashes").unwrap();
-        let names: Vec<String> = of(&definition).into_iter().map(|flag| flag.name).collect();
+        let names: Vec<String> = of(definition).into_iter().map(|flag| flag.name).collect();
         assert_eq!(
             names,
             [

@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_page_names_every_parameter() {
         for definition in commands::catalog::all() {
-            let page = markdown(&definition);
+            let page = markdown(definition);
             for parameter in &definition.parameters {
                 assert!(page.contains(&format!("| `{}` |", parameter.id)));
             }

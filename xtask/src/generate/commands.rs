@@ -29,7 +29,7 @@ const END: &str = "<!-- end of permissions -->";
 pub fn pages(_workspace: &Workspace) -> anyhow::Result<Vec<Generated>> {
     let all = catalog::all();
     let mut files: Vec<Generated> = all.iter().map(page).collect();
-    files.push((path("README"), index(&all)));
+    files.push((path("README"), index(all)));
     Ok(files)
 }
 
@@ -41,7 +41,7 @@ pub fn tables(workspace: &Workspace) -> anyhow::Result<Vec<Generated>> {
         .map(|(file, pages)| {
             let text = std::fs::read_to_string(workspace.root.join(file))
                 .with_context(|| format!("cannot read {file}"))?;
-            let text = replaced(&text, &table(&all, pages))
+            let text = replaced(&text, &table(all, pages))
                 .with_context(|| format!("{file} has no place for the table"))?;
             Ok((PathBuf::from(file), text))
         })
@@ -109,8 +109,8 @@ mod tests {
     #[test]
     fn every_command_has_a_page_and_a_row() {
         let all = catalog::all();
-        let index = index(&all);
-        for definition in &all {
+        let index = index(all);
+        for definition in all {
             let id = definition.meta.id;
             let (path, text) = page(definition);
             assert_eq!(path, Path::new("docs/commands").join(format!("{id}.md")));

@@ -95,7 +95,7 @@ pub async fn start(service: &Service, asked: Asked) -> Result<u8, Failure> {
         Err(failure) if not_usage(&failure) => {
             let machine = &service.machine;
             let id = RunId::new(machine.clock.as_ref(), machine.random.as_ref());
-            let result = RunResult::failed(id, &request, &asked.definition, &failure);
+            let result = RunResult::failed(id, &request, asked.definition, &failure);
             Shown::new(asked.format).end(&result);
             Ok(result.exit_status())
         }
@@ -289,7 +289,7 @@ impl Going<'_> {
                     .json(&Ask::get(format!("/api/v1/runs/{run}")))
                     .await?;
                 let definition = engine::find(&row.command)?;
-                result::streamed(self.client(), run, &definition, stream).await?
+                result::streamed(self.client(), run, definition, stream).await?
             }
             None => result::result(self.client(), run, self.format).await?,
         };

@@ -119,7 +119,7 @@ pub(crate) async fn order(
     definition.meta.id.clone_into(&mut request.command);
     caller.may_run(definition.meta.id, definition.meta.effect, request.dry_run)?;
     call.app.connection(caller, &request.connection)?;
-    plan_hash(caller, &definition, &request)?;
+    plan_hash(caller, definition, &request)?;
     let how = Submission {
         key: caller.key(&call.headers)?,
         urgent,
@@ -127,7 +127,7 @@ pub(crate) async fn order(
     };
     // What cannot be a run at all is told before what the token's caps say about it.
     call.app.workers.engine().new_run(request.clone(), &how)?;
-    caps::check(&call.app.record, caller, &definition, &request).await?;
+    caps::check(&call.app.record, caller, definition, &request).await?;
     call.app.workers.submit(request, &how).await
 }
 

@@ -228,7 +228,7 @@ pub fn refusal<T: std::fmt::Debug>(result: Result<T, LedgerError>) -> String {
 pub fn result_of(new: &NewRun) -> RunResult {
     let definition = engine::find(&new.request.command).expect("a command");
     let failure = Failure::invalid(code::BAD_REQUEST, "none");
-    let mut result = RunResult::failed(new.id, &new.request, &definition, &failure);
+    let mut result = RunResult::failed(new.id, &new.request, definition, &failure);
     result.error = None;
     result.return_data = ReturnData::Successful;
     result
