@@ -243,7 +243,9 @@ impl Change for DeleteSearchResultEmails {
 /// What a plan kept of a search.
 fn before(item: &Planned) -> Result<Before, Failure> {
     serde_json::from_value(item.before.clone()).map_err(|error| {
-        Failure::internal(format!("what a plan kept of a search was not read: {error}"))
+        Failure::internal(format!(
+            "what a plan kept of a search was not read: {error}"
+        ))
     })
 }
 
@@ -274,7 +276,10 @@ async fn judge(
 ) -> Result<Verdict, Failure> {
     let (name, before) = (item.input.as_str(), before(item)?);
     let action = if ours {
-        tenant.search.own_purge(&order(input, name, &before), None).await?
+        tenant
+            .search
+            .own_purge(&order(input, name, &before), None)
+            .await?
     } else {
         tenant.search.action(name, ActionKind::Purge).await?
     };
@@ -454,7 +459,9 @@ async fn own(
         kind: input.delete_type.kind(),
         ours: true,
     };
-    Ok(Some(Next::Settle(Box::new(account(&asked, &action, manner)))))
+    Ok(Some(Next::Settle(Box::new(account(
+        &asked, &action, manner,
+    )))))
 }
 
 /// What is to be known before mail is deleted.
@@ -507,7 +514,11 @@ fn step(
         Doing::Purge => format!(
             "delete ({}) up to {} items per mailbox, of {} items in {} mailboxes",
             kind.word(),
-            if manner.per_mailbox == 10 { "ten".to_owned() } else { manner.per_mailbox.to_string() },
+            if manner.per_mailbox == 10 {
+                "ten".to_owned()
+            } else {
+                manner.per_mailbox.to_string()
+            },
             search.items,
             search.mailboxes.len()
         ),
@@ -535,7 +546,11 @@ fn step(
     let item = Planned::new(good.key.as_str(), good.input.as_str(), will).before(json!(before));
     Step {
         key: format!("purge-{}-{}", settled.history.len(), good.key),
-        lane: Some(if manner.recounts { "purge".to_owned() } else { good.key.clone() }),
+        lane: Some(if manner.recounts {
+            "purge".to_owned()
+        } else {
+            good.key.clone()
+        }),
         items: vec![item],
         action: json!(doing),
         facts: facts

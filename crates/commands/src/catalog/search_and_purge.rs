@@ -99,8 +99,9 @@ impl Input {
     /// nobody looks again before the second round.
     fn judged_query(&self) -> Result<Vec<String>, Failure> {
         let refuse = |why: String| {
-            Failure::invalid(code::INVALID_QUERY, format!("`query`: {why}"))
-                .hint("`mailcordon check kql` tries a query offline, `mailcordon build kql` makes one")
+            Failure::invalid(code::INVALID_QUERY, format!("`query`: {why}")).hint(
+                "`mailcordon check kql` tries a query offline, `mailcordon build kql` makes one",
+            )
         };
         let query = KqlQuery::parse_clear(&self.query).map_err(|why| refuse(why.to_string()))?;
         let broad = ["very_broad", "only_negative", "matches_nothing"];

@@ -409,7 +409,9 @@ async fn make(
                 }
                 able.push(good);
             }
-            Err(failure) => plan.settled.push(search::not_looked(&good, failure, settled)),
+            Err(failure) => plan
+                .settled
+                .push(search::not_looked(&good, failure, settled)),
         }
     }
     let round = settled.history.len();
@@ -441,7 +443,8 @@ async fn ready(input: &Input, tenant: &Tenant, items: &[&Planned]) -> Vec<(Strin
         let verdict = match missing {
             Err(failure) => Verdict::CannotTell(Box::new(failure)),
             Ok(missing) => {
-                let next = search::again_line(Some(&item.input), &input.content_search_filter, None);
+                let next =
+                    search::again_line(Some(&item.input), &input.content_search_filter, None);
                 prepare::judge(tenant, &item.input, missing.first(), &next)
             }
         };

@@ -35,8 +35,6 @@ pub fn definition() -> Definition {
     Definition::read::<TestConnection>()
 }
 
-
-
 /// Cmdlets that a command does without, with a warning, where the role lacks them.
 const DISPENSABLE: &[&str] = &["Get-AcceptedDomain", "Get-MailboxStatistics"];
 /// A credential that ends sooner is warned about.
@@ -339,7 +337,11 @@ impl Report<'_> {
         match (&graph.searches, &graph.reports) {
             (Err(failure), _) => self.failed("graph", failure),
             (Ok(()), Ok(())) => {
-                self.passed("graph", "eDiscovery is open, and so are its reports", json!({}));
+                self.passed(
+                    "graph",
+                    "eDiscovery is open, and so are its reports",
+                    json!({}),
+                );
             }
             (Ok(()), Err(reports)) => {
                 let detail = format!("eDiscovery is open; reports are not: {}", told(reports));

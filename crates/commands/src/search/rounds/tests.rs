@@ -49,7 +49,8 @@ async fn seventy_four_and_thirteen_take_eight_rounds_and_are_proven() {
     let said = statement(&driven);
     assert_eq!(said.outcome, Outcome::Purged, "{}", said.message);
     assert!(
-        said.message.starts_with("searched again at ") && said.message.ends_with("0 items in 60 mailboxes"),
+        said.message.starts_with("searched again at ")
+            && said.message.ends_with("0 items in 60 mailboxes"),
         "{}",
         said.message
     );
@@ -58,8 +59,14 @@ async fn seventy_four_and_thirteen_take_eight_rounds_and_are_proven() {
     for (mailbox, many) in [(A, 74), (B, 13)] {
         let one = item(&driven, &format!("mailbox:{mailbox}"));
         assert_eq!(one.outcome, Outcome::Purged);
-        assert_eq!((&one.context["found"], &one.context["purged"]), (&json!(many), &json!(many)));
-        assert_eq!((&one.context["left"], &one.context["held"]), (&json!(0), &json!(0)));
+        assert_eq!(
+            (&one.context["found"], &one.context["purged"]),
+            (&json!(many), &json!(many))
+        );
+        assert_eq!(
+            (&one.context["left"], &one.context["held"]),
+            (&json!(0), &json!(0))
+        );
     }
     assert_eq!(item(&driven, "round-8").context["purged"], 4);
     assert_eq!(item(&driven, rounds::SEARCH).outcome, Outcome::Started);
@@ -73,15 +80,26 @@ async fn a_soft_delete_makes_one_round_and_proves_nothing() {
     assert_eq!((count(&fake, "purge "), count(&fake, "run ")), (1, 1));
     let said = statement(&driven);
     assert_eq!(said.outcome, Outcome::Purged);
-    assert!(said.message.starts_with("Not proven: a soft delete"), "{}", said.message);
-    assert!(said.message.contains("6 of 6 items purged"), "{}", said.message);
+    assert!(
+        said.message.starts_with("Not proven: a soft delete"),
+        "{}",
+        said.message
+    );
+    assert!(
+        said.message.contains("6 of 6 items purged"),
+        "{}",
+        said.message
+    );
     assert_eq!(said.context["proven"], false);
 
     let many = FakeSearch::stocked(&[(A, 14, false)]);
     let driven = drive(&many, &input(DeleteType::SoftDelete)).await;
     assert_eq!(statement(&driven).outcome, Outcome::Pending);
     let left = item(&driven, &format!("mailbox:{A}"));
-    assert_eq!((left.outcome, &left.context["left"]), (Outcome::Pending, &json!(4)));
+    assert_eq!(
+        (left.outcome, &left.context["left"]),
+        (Outcome::Pending, &json!(4))
+    );
 }
 
 #[tokio::test]
@@ -93,14 +111,25 @@ async fn held_copies_are_named_and_counted_apart() {
         assert_eq!(count(&fake, "purge "), 2);
         let said = statement(&driven);
         assert_eq!(said.context["proven"], shown, "{}", said.message);
-        assert!(said.message.ends_with("0 items in 60 mailboxes; held copies remain in 1"), "{}", said.message);
+        assert!(
+            said.message
+                .ends_with("0 items in 60 mailboxes; held copies remain in 1"),
+            "{}",
+            said.message
+        );
         assert_eq!(said.message.starts_with("Not proven: 12 copies"), !shown);
         let held = item(&driven, &format!("mailbox:{A}"));
         assert_eq!(held.outcome, Outcome::Pending);
         assert_eq!(held.code(), Some(&code::HELD_COPIES));
-        assert_eq!((&held.context["purged"], &held.context["held"]), (&json!(12), &json!(12)));
+        assert_eq!(
+            (&held.context["purged"], &held.context["held"]),
+            (&json!(12), &json!(12))
+        );
         assert_eq!(held.context["held_by"], "litigation hold");
-        assert_eq!(item(&driven, &format!("mailbox:{B}")).outcome, Outcome::Purged);
+        assert_eq!(
+            item(&driven, &format!("mailbox:{B}")).outcome,
+            Outcome::Purged
+        );
     }
 }
 
@@ -110,7 +139,12 @@ async fn unindexed_items_are_named_and_keep_it_from_being_proven() {
     fake.0.lock().unwrap().unindexed = 2;
     let driven = drive(&fake, &input(DeleteType::HardDelete)).await;
     let said = statement(&driven);
-    assert!(said.message.starts_with("Not proven: 2 items cannot be searched"), "{}", said.message);
+    assert!(
+        said.message
+            .starts_with("Not proven: 2 items cannot be searched"),
+        "{}",
+        said.message
+    );
     assert_eq!(said.code(), Some(&code::NOT_PROVEN));
     assert_eq!(item(&driven, "unindexed").context["items"], 2);
 }
@@ -130,7 +164,11 @@ async fn what_a_later_round_finds_elsewhere_stops_it_unless_it_is_to_follow() {
     assert_eq!(count(&fake, "purge "), 1);
     let said = statement(&driven);
     assert_eq!(said.code(), Some(&code::OUTSIDE_FIRST_LOOK));
-    assert!(said.message.contains("b@x.example (2 more)"), "{}", said.message);
+    assert!(
+        said.message.contains("b@x.example (2 more)"),
+        "{}",
+        said.message
+    );
     assert_eq!(item(&driven, &format!("mailbox:{B}")).context["left"], 2);
 
     let fake = FakeSearch::stocked(&[(A, 12, false)]);
@@ -166,7 +204,9 @@ async fn a_purge_whose_answer_was_lost_is_looked_for_and_not_repeated() {
     let [first, second] = purges[..] else {
         panic!("{log:?}")
     };
-    let looks = log[first..second].iter().filter(|line| line.starts_with("action "));
+    let looks = log[first..second]
+        .iter()
+        .filter(|line| line.starts_with("action "));
     assert_eq!(looks.count(), 2, "read back, and looked at again: {log:?}");
     assert_eq!(statement(&driven).context["proven"], true);
 }
@@ -175,16 +215,28 @@ async fn a_purge_whose_answer_was_lost_is_looked_for_and_not_repeated() {
 async fn an_edited_search_is_not_purged_and_the_difference_is_told() {
     // Between the first purge and the next search.
     let fake = FakeSearch::stocked(&[(A, 12, false)]);
-    fake.0.lock().unwrap().before_run.insert(2, |state: &mut State| {
-        state.searches.get_mut("wave").unwrap().query = "subject:payroll".to_owned();
-    });
+    fake.0
+        .lock()
+        .unwrap()
+        .before_run
+        .insert(2, |state: &mut State| {
+            state.searches.get_mut("wave").unwrap().query = "subject:payroll".to_owned();
+        });
     let driven = drive(&fake, &input(DeleteType::HardDelete)).await;
     assert_eq!(count(&fake, "purge "), 1);
     let search = item(&driven, rounds::SEARCH);
     assert_eq!(search.code(), Some(&code::SEARCH_CHANGED));
-    assert!(search.message.contains("is `subject:payroll`"), "{}", search.message);
+    assert!(
+        search.message.contains("is `subject:payroll`"),
+        "{}",
+        search.message
+    );
     let said = statement(&driven);
-    assert!(said.message.starts_with("Not proven: it was stopped"), "{}", said.message);
+    assert!(
+        said.message.starts_with("Not proven: it was stopped"),
+        "{}",
+        said.message
+    );
 
     // Between the look and the call.
     let fake = FakeSearch::stocked(&[(A, 12, false)]);
@@ -192,7 +244,9 @@ async fn an_edited_search_is_not_purged_and_the_difference_is_told() {
     let wanted = input(DeleteType::HardDelete);
     let mut settled = Settled::default();
     let purge = loop {
-        let plan = SearchAndPurge::look(&wanted, &tenant, &settled).await.unwrap();
+        let plan = SearchAndPurge::look(&wanted, &tenant, &settled)
+            .await
+            .unwrap();
         let step = plan.steps.into_iter().next().unwrap();
         if !step.prepares {
             break step;
@@ -205,13 +259,24 @@ async fn an_edited_search_is_not_purged_and_the_difference_is_told() {
             made: applied.made,
         });
     };
-    fake.0.lock().unwrap().searches.get_mut("wave").unwrap().locations =
-        Some(Locations::Mailboxes(vec![B.to_owned()]));
+    fake.0
+        .lock()
+        .unwrap()
+        .searches
+        .get_mut("wave")
+        .unwrap()
+        .locations = Some(Locations::Mailboxes(vec![B.to_owned()]));
     let open: Vec<&Planned> = purge.items.iter().collect();
     let applied = SearchAndPurge::apply(&wanted, &tenant, &purge, &open).await;
     let refused = applied.failure.unwrap();
     assert_eq!(refused.code, code::SEARCH_CHANGED);
-    assert!(refused.message.contains("looked in all mailboxes and looks in b@x.example"), "{}", refused.message);
+    assert!(
+        refused
+            .message
+            .contains("looked in all mailboxes and looks in b@x.example"),
+        "{}",
+        refused.message
+    );
     assert_eq!(count(&fake, "purge "), 0);
 }
 
@@ -225,20 +290,36 @@ async fn it_ends_at_the_limit_and_when_nothing_moves() {
     let driven = drive(&fake, &limited).await;
     assert_eq!(count(&fake, "purge "), 2);
     let said = statement(&driven);
-    assert!(said.message.contains("2 purges were allowed"), "{}", said.message);
-    assert!(said.message.contains("15 items are left"), "{}", said.message);
+    assert!(
+        said.message.contains("2 purges were allowed"),
+        "{}",
+        said.message
+    );
+    assert!(
+        said.message.contains("15 items are left"),
+        "{}",
+        said.message
+    );
 
     // Copies that stay though no hold is to be seen.
     let fake = FakeSearch::stocked(&[(A, 5, true)]);
     let tenant = fake.tenant();
     drop(tenant);
-    fake.0.lock().unwrap().before_run.insert(2, |state: &mut State| {
-        state.stock.get_mut(A).unwrap().held = false;
-    });
+    fake.0
+        .lock()
+        .unwrap()
+        .before_run
+        .insert(2, |state: &mut State| {
+            state.stock.get_mut(A).unwrap().held = false;
+        });
     let driven = drive(&fake, &input(DeleteType::HardDelete)).await;
     assert_eq!(count(&fake, "purge "), 2, "the second takes nothing");
     let said = statement(&driven);
-    assert!(said.message.contains("the last purge took nothing"), "{}", said.message);
+    assert!(
+        said.message.contains("the last purge took nothing"),
+        "{}",
+        said.message
+    );
     assert_eq!(item(&driven, &format!("mailbox:{A}")).context["left"], 5);
 }
 
@@ -269,7 +350,10 @@ async fn bad_input_is_refused_before_anything_is_sent() {
         assert_eq!(driven.outcomes(), [Outcome::Invalid], "{query}");
     }
     let bad = Input {
-        mailboxes: Some(Values(vec![json!("a@x.example"), json!("a\u{202e}b@x.example")])),
+        mailboxes: Some(Values(vec![
+            json!("a@x.example"),
+            json!("a\u{202e}b@x.example"),
+        ])),
         ..input(DeleteType::HardDelete)
     };
     assert_eq!(drive(&fake, &bad).await.outcomes(), [Outcome::Invalid]);
@@ -301,7 +385,9 @@ async fn interrupted(fake: &std::sync::Arc<FakeSearch>, at: usize, how: Killed) 
     let mut settled = Settled::default();
     let mut number = 0;
     for _ in 0..200 {
-        let plan = SearchAndPurge::look(&wanted, &tenant, &settled).await.unwrap();
+        let plan = SearchAndPurge::look(&wanted, &tenant, &settled)
+            .await
+            .unwrap();
         settled.items.extend(plan.settled);
         if plan.steps.is_empty() {
             return (settled, number > at);
@@ -351,9 +437,18 @@ async fn whoever_takes_it_over_comes_to_the_same_end_and_repeats_no_purge_blindl
             fake.0.lock().unwrap().shows_copies = true;
             let (settled, reached) = interrupted(&fake, at, how).await;
             let said = settled.item(rounds::STATEMENT).unwrap();
-            assert_eq!(said.context["proven"], true, "{how:?} at {at}: {}", said.message);
+            assert_eq!(
+                said.context["proven"], true,
+                "{how:?} at {at}: {}",
+                said.message
+            );
             assert_eq!(said.context["purged"], 47, "{how:?} at {at}");
-            assert_eq!(count(&fake, "purge "), 4, "{how:?} at {at}: {:?}", fake.log());
+            assert_eq!(
+                count(&fake, "purge "),
+                4,
+                "{how:?} at {at}: {:?}",
+                fake.log()
+            );
             if !reached {
                 break;
             }
