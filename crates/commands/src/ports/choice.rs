@@ -11,7 +11,7 @@ use kernel::{ErrorKind, Failure, failure::code};
 
 use super::{
     Accepted, Action, ActionKind, ClassicSearch, Cmdlets, ContentSearch, DeleteType, GraphSearch,
-    Locations, Manner, NewSearch, Preparation, PurgeOrder, Said, Search, Standing,
+    Locations, MailboxHits, Manner, NewSearch, Preparation, PurgeOrder, Said, Search, Standing,
     content_search::NO_SEARCH,
 };
 
@@ -320,6 +320,10 @@ impl ContentSearch for EitherSearch {
             .await?
             .own_purge(order, operation)
             .await
+    }
+
+    async fn recoverable(&self, name: &str) -> Result<Option<Vec<MailboxHits>>, Failure> {
+        self.home(name).await?.recoverable(name).await
     }
 
     async fn owed(&self, order: &PurgeOrder) -> Result<Option<Preparation>, Failure> {

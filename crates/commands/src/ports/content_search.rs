@@ -369,7 +369,7 @@ pub trait ContentSearch: Send + Sync {
     }
 
     /// The hits of the search's last run that lie in Recoverable Items, by mailbox; none where this
-    /// way cannot tell.
+    /// way cannot tell. Over Graph a preview of that run must be there.
     async fn recoverable(&self, _name: &str) -> Result<Option<Vec<MailboxHits>>, Failure> {
         Ok(None)
     }

@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) stock: BTreeMap<String, Stock>,
     /// Items that no index reads.
     pub(crate) unindexed: u64,
+    /// So many questions after an action are answered as if it were not there yet.
+    pub(crate) hidden: u32,
     /// The copies in Recoverable Items can be seen.
     pub(crate) shows_copies: bool,
     /// What comes to pass before the n-th run of a search.
@@ -183,7 +185,10 @@ impl FakeSearch {
         let state = Arc::clone(self);
         FakeCmdlets::new(move |call| {
             let name = call.parameters["Identity"].as_str().unwrap();
-            let held = state.0.lock().unwrap().stock[name].held;
+            let stock = state.0.lock().unwrap().stock.get(name).cloned();
+            let Some(Stock { held, .. }) = stock else {
+                return Err(fake::not_found());
+            };
             fake::rows([json!({
                 "PrimarySmtpAddress": name, "UserPrincipalName": name, "Name": name,
                 "Identity": name, "LitigationHoldEnabled": held, "InPlaceHolds": [],
@@ -331,6 +336,10 @@ impl ContentSearch for FakeSearch {
     async fn action(&self, name: &str, kind: ActionKind) -> Result<Option<Action>, Failure> {
         let full = format!("{name}{}", kind.suffix());
         self.call("action", &full, |state| {
+            if state.hidden > 0 {
+                state.hidden -= 1;
+                return None;
+            }
             state.actions.get(&full.to_lowercase()).cloned()
         })
     }

@@ -179,7 +179,7 @@ async fn a_soft_delete_is_one_round_and_not_proven() {
 }
 
 #[tokio::test]
-async fn held_copies_are_counted_apart() {
+async fn held_copies_are_seen_where_they_lie_and_counted_apart() {
     let ground = Ground::new().await;
     let wave = Planting {
         messages: 20,
@@ -190,7 +190,9 @@ async fn held_copies_are_counted_apart() {
     let planted = ground.lab.running.plant(&wave).unwrap();
     let result = ground.run(hard(&wave)).await;
     let said = statement(&result);
+    assert!(said.starts_with("searched again at"), "{said}");
     assert!(said.ends_with("; held copies remain in 1"), "{said}");
+    assert_eq!(result.key_fields["proven"], true);
     assert_eq!(ground.visible(&wave), 0);
     assert!(ground.purges() <= 2, "{}", ground.purges());
     let rows = planted["mailboxes"].as_array().unwrap();

@@ -7,6 +7,7 @@ mod mark;
 mod prepare;
 mod preview;
 mod purge;
+mod recoverable;
 mod view;
 
 use std::{
@@ -27,8 +28,8 @@ use graph::{
 use kernel::{Clock, ErrorKind, Failure, Happened, failure::code};
 
 use super::{
-    Accepted, Action, ActionKind, ContentSearch, DeleteType, GraphStanding, Locations, Manner,
-    NewSearch, Preparation, PurgeOrder, Said, Search, Standing,
+    Accepted, Action, ActionKind, ContentSearch, DeleteType, GraphStanding, Locations, MailboxHits,
+    Manner, NewSearch, Preparation, PurgeOrder, Said, Search, Standing,
 };
 use counts::Counts;
 
@@ -346,6 +347,10 @@ impl ContentSearch for GraphSearch {
         operation: Option<&str>,
     ) -> Result<Option<Action>, Failure> {
         self.find_own_purge(order, operation).await
+    }
+
+    async fn recoverable(&self, name: &str) -> Result<Option<Vec<MailboxHits>>, Failure> {
+        self.in_recoverable_items(name).await
     }
 
     async fn owed(&self, order: &PurgeOrder) -> Result<Option<Preparation>, Failure> {

@@ -37,25 +37,9 @@ impl GraphSearch {
     /// The newest report of the search as a preview, unless the search ran again since: then there
     /// is none.
     pub(super) async fn preview(&self, name: &str) -> Result<Option<Action>, Failure> {
-        let Some((case, found)) = self.found(name).await? else {
+        let Some((case, work)) = self.current(name).await? else {
             return Ok(None);
         };
-        let work = self.newest_report(&case, &found.id, name).await?;
-        let began = found
-            .last_estimate
-            .as_ref()
-            .and_then(|last| last.created_at);
-        let outdated = |work: &Work| {
-            work.created_at
-                .zip(began)
-                .is_some_and(|(made, ran)| made < ran)
-        };
-        let Some(work) = work.filter(|work| !outdated(work)) else {
-            return Ok(None);
-        };
-        self.known()
-            .previews
-            .insert(found.id.clone(), work.id.clone());
         let mut state = view::state(Some(&work));
         let mut shown = None;
         if has_results(&work) {
@@ -78,6 +62,34 @@ impl GraphSearch {
             raw: row(name, &case, &work, "Preview"),
             shown,
         }))
+    }
+
+    /// The newest report of the search, unless the search ran again since.
+    pub(super) async fn current_report(&self, name: &str) -> Result<Option<Work>, Failure> {
+        Ok(self.current(name).await?.map(|(_, work)| work))
+    }
+
+    async fn current(&self, name: &str) -> Result<Option<(CaseId, Work)>, Failure> {
+        let Some((case, found)) = self.found(name).await? else {
+            return Ok(None);
+        };
+        let work = self.newest_report(&case, &found.id, name).await?;
+        let began = found
+            .last_estimate
+            .as_ref()
+            .and_then(|last| last.created_at);
+        let outdated = |work: &Work| {
+            work.created_at
+                .zip(began)
+                .is_some_and(|(made, ran)| made < ran)
+        };
+        let Some(work) = work.filter(|work| !outdated(work)) else {
+            return Ok(None);
+        };
+        self.known()
+            .previews
+            .insert(found.id.clone(), work.id.clone());
+        Ok(Some((case, work)))
     }
 
     /// The report that this process made last, or the newest of that name in the case.

@@ -53,6 +53,18 @@ pub async fn apply(asked: &Asked<'_>, tenant: &Tenant, step: &Step, open: &[&Pla
             },
             Err(failure) => Applied::failed(open, failure),
         },
+        Phase::List(_) => match tenant.search.make_preview(&notes.name).await {
+            Ok(said) => Applied {
+                made: search::made(&said),
+                ..Applied::ask_all(step)
+            },
+            // Without the list the copies are not seen, and that is what is said then.
+            Err(failure) => Applied {
+                again: open.iter().map(|item| item.key.clone()).collect(),
+                failure: Some(failure),
+                ..Applied::default()
+            },
+        },
         Phase::Remove(_) => {
             let removed = tenant
                 .search
@@ -164,6 +176,7 @@ pub async fn verify(asked: &Asked<'_>, tenant: &Tenant, step: &Step, item: &Plan
         Phase::Create | Phase::Remove(_) => Verdict::NotTaken,
         Phase::Prepare => preparing(asked, tenant, &notes).await,
         Phase::Run(_) | Phase::Watch(_) => searching(tenant, &notes).await,
+        Phase::List(_) => listing(tenant, &notes).await,
         Phase::Rest(_) | Phase::Settle(_) => settling(tenant, &notes),
         Phase::Purge(_) | Phase::Follow(_) => purging(asked, tenant, item, &notes).await,
     }
@@ -193,6 +206,19 @@ async fn searching(tenant: &Tenant, notes: &Notes) -> Verdict {
             Verdict::Running(tenant.search.manner(&notes.name).poll, Box::new(waiting))
         }
         Ok(_) => Verdict::NotTaken,
+    }
+}
+
+async fn listing(tenant: &Tenant, notes: &Notes) -> Verdict {
+    match tenant.search.action(&notes.name, ActionKind::Preview).await {
+        Ok(Some(list)) if list.state.is_under_way() => {
+            let what = format!("the list of `{}`", escape::clipped(&notes.name, 120));
+            let next = search::preview_line(&notes.name);
+            let waiting = search::still_running(&what, list.state.word(), &next);
+            Verdict::Running(tenant.search.manner(&notes.name).poll, Box::new(waiting))
+        }
+        // A list that cannot be read shows nothing; the end says so.
+        _ => Verdict::NotTaken,
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) enum Phase {
     Rest(u32),
     /// Waits after the n-th run until the index must have settled.
     Settle(u32),
+    /// Has the service list what the n-th run found, to see where it lies.
+    List(u32),
 }
 
 impl Phase {
@@ -46,6 +48,7 @@ impl Phase {
             Self::Follow(n) => ("follow", n),
             Self::Rest(n) => ("rest", n),
             Self::Settle(n) => ("settle", n),
+            Self::List(n) => ("list", n),
         }
     }
 
@@ -75,6 +78,7 @@ impl Phase {
             "follow" => Self::Follow(number),
             "rest" => Self::Rest(number),
             "settle" => Self::Settle(number),
+            "list" => Self::List(number),
             _ => return None,
         };
         Some((phase, notes))

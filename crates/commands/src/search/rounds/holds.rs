@@ -48,17 +48,26 @@ pub(super) async fn fill(
             Keeps::Unread(why) => unread.push(why),
         }
     }
-    if !sighting.kept.is_empty()
-        && let Ok(Some(there)) = tenant.search.recoverable(&course.name).await
-    {
-        for kept in &mut sighting.kept {
-            let lying = there
-                .iter()
-                .find(|one| one.location.eq_ignore_ascii_case(&kept.mailbox));
-            kept.seen = lying.is_some_and(|one| one.items >= kept.items);
-        }
+    // Where a list has to be made first, that is done once, at the end.
+    if !tenant.search.manner(&course.name).recounts {
+        see(sighting, &course.name, tenant).await;
     }
     unread
+}
+
+/// Looks where the copies lie. What cannot be told is not seen.
+pub(super) async fn see(sighting: &mut Sighting, name: &str, tenant: &Tenant) {
+    if sighting.kept.is_empty() {
+        return;
+    }
+    let Ok(Some(there)) = tenant.search.recoverable(name).await else {
+        return;
+    };
+    for kept in &mut sighting.kept {
+        let mut there = there.iter();
+        let lying = there.find(|one| one.location.eq_ignore_ascii_case(&kept.mailbox));
+        kept.seen = lying.is_some_and(|one| one.items >= kept.items);
+    }
 }
 
 /// How many of the hits the purges so far must have taken, if the mailbox keeps what they take.

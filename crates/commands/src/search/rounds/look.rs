@@ -80,6 +80,7 @@ impl Look<'_, '_> {
             Phase::Purge(n) | Phase::Follow(n) if self.is_over(n) => self.after_round(),
             Phase::Purge(n) | Phase::Follow(n) => self.lost_purge(n, &notes).await,
             Phase::Settle(n) => self.run(n + 1, self.began()),
+            Phase::List(_) => self.listed().await,
             Phase::Remove(_) | Phase::Rest(_) => self.run(self.runs() + 1, self.began()),
             Phase::Prepare => self.create().await,
         }
@@ -221,6 +222,9 @@ impl Look<'_, '_> {
             .is_some_and(|before| self.course.waited.last() == Some(&before.run));
         if sighting.open() == 0 {
             if waited && before.is_some_and(|before| before.open() == 0) {
+                if self.manner().recounts && !sighting.kept.is_empty() {
+                    return self.list(sighting);
+                }
                 return self.finish(&Ending::Done);
             }
             return self.settle(sighting);
@@ -331,6 +335,15 @@ impl Look<'_, '_> {
         }
         let will = format!("wait for the purge of round {round}");
         self.purge_step(Phase::Follow(round), &will, &before, notes.clone());
+    }
+
+    /// What the last run found is listed: where the copies lie is the last thing to be seen.
+    async fn listed(&mut self) {
+        if let Some(mut last) = self.course.sightings.pop() {
+            holds::see(&mut last, &self.course.name, self.tenant).await;
+            self.course.sightings.push(last);
+        }
+        self.finish(&Ending::Done);
     }
 
     /// The service could not be asked.

@@ -129,6 +129,16 @@ impl Look<'_, '_> {
         self.prepare(Phase::Rest(round), &will, notes);
     }
 
+    pub(super) fn list(&mut self, sighting: Sighting) {
+        let will = "have it listed where the held copies lie".to_owned();
+        let run = sighting.run;
+        let notes = Notes {
+            sighting: Some(Box::new(sighting)),
+            ..Notes::default()
+        };
+        self.prepare(Phase::List(run), &will, notes);
+    }
+
     pub(super) fn do_first(&mut self, need: Preparation) {
         let will = need.will.clone();
         let notes = Notes {

@@ -191,6 +191,14 @@ async fn a_purge_whose_answer_was_lost_is_looked_for_and_not_repeated() {
     assert_eq!(item(&driven, "round-1").context["purged"], 3);
     assert_eq!(statement(&driven).context["proven"], true);
 
+    // Not to be seen yet when it is read back, and there when it is looked for again.
+    let fake = FakeSearch::stocked(&[(A, 3, false)]);
+    fake.mishap("purge", lost(), true);
+    fake.0.lock().unwrap().hidden = 1;
+    let driven = drive(&fake, &input(DeleteType::HardDelete)).await;
+    assert_eq!(count(&fake, "purge "), 1);
+    assert_eq!(item(&driven, "round-1").context["purged"], 3);
+
     let fake = FakeSearch::stocked(&[(A, 3, false)]);
     fake.mishap("purge", lost(), false);
     let driven = drive(&fake, &input(DeleteType::HardDelete)).await;
@@ -366,6 +374,25 @@ async fn a_name_that_is_taken_is_left_alone() {
     let driven = drive(&fake, &input(DeleteType::HardDelete)).await;
     assert_eq!(driven.outcomes(), [Outcome::Rejected]);
     assert_eq!(fake.log(), ["find wave"]);
+}
+
+#[tokio::test]
+async fn a_search_that_could_not_look_everywhere_proves_nothing() {
+    let fake = FakeSearch::stocked(&[(A, 3, false)]);
+    fake.0.lock().unwrap().running = Some(crate::ports::SearchState::PartiallySucceeded);
+    let driven = drive(&fake, &input(DeleteType::HardDelete)).await;
+    let said = statement(&driven);
+    assert!(said.message.starts_with("Not proven: a search could not look everywhere"), "{}", said.message);
+
+    // Of three mailboxes that are asked for, sixty were searched; of a hundred too few.
+    let fake = FakeSearch::stocked(&[(A, 3, false)]);
+    let many = Input {
+        mailboxes: Some(Values((0..100).map(|n| json!(format!("m{n}@x.example"))).collect())),
+        ..input(DeleteType::HardDelete)
+    };
+    let driven = fake::drive::<SearchAndPurge>(&many, &fake.tenant_with_mailboxes()).await;
+    assert_eq!(count(&fake, "purge "), 0);
+    assert_eq!(item(&driven, rounds::SEARCH).code(), Some(&code::NOT_FOUND));
 }
 
 /// When the program that drives the run ends.
