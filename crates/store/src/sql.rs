@@ -181,7 +181,8 @@ statements! {
     END_UNSTARTED = "UPDATE runs SET state = 'finished', updated = $2, finished = $2, cancel = 1, \
         fence = fence + 1, cancelled = 1, return_data = $3, counts = $4, waiting = NULL \
         WHERE id = $1 AND fence = 0 AND (state = 'queued' OR state = 'waiting')";
-    UNPARK = "UPDATE runs SET state = 'queued', parked = NULL, updated = $2 \
+    UNPARK = "UPDATE runs SET parked = NULL, updated = $2, \
+          state = CASE WHEN cancel = 1 THEN 'cancelling' ELSE 'queued' END \
         WHERE id = $1 AND state = 'parked' RETURNING connection";
     USAGE = "SELECT COUNT(*), CAST(COALESCE(SUM(planned), 0) AS BIGINT), \
         CAST(COALESCE(SUM(mailboxes), 0) AS BIGINT) FROM runs \

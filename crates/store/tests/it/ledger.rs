@@ -647,7 +647,7 @@ pub async fn a_parked_run_is_claimed_by_nobody(world: World) {
     let why = Failure::new(ErrorKind::Conflict, code::UNKNOWN_VERSION, "too new");
     store.park(held, &why).await.unwrap();
     let row = store.run(new.id).await.unwrap();
-    assert_eq!((row.state, row.parked), (State::Parked, Some(why)));
+    assert_eq!((row.state, row.parked), (State::Parked, Some(why.clone())));
     world.pass(LEASE * 2).await;
     assert_eq!(world.claim("w").await, []);
     assert_eq!(store.renew(held, LEASE).await, Err(LedgerError::Lost));
@@ -655,6 +655,13 @@ pub async fn a_parked_run_is_claimed_by_nobody(world: World) {
     assert_eq!(refusal(store.unpark(new.id, "admin").await), "bad_request");
     let claimed = world.claim("w").await;
     assert_eq!((claimed[0].held.fence, claimed[0].resumed), (2, true));
+
+    // A cancel that was asked for before it was parked is not forgotten.
+    store.cancel(new.id, "admin").await.unwrap();
+    store.park(claimed[0].held, &why).await.unwrap();
+    store.unpark(new.id, "admin").await.unwrap();
+    let row = store.run(new.id).await.unwrap();
+    assert_eq!((row.state, row.cancel_asked), (State::Cancelling, true));
 }
 
 pub async fn a_released_run_is_claimed_at_once(world: World) {
