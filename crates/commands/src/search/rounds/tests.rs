@@ -382,12 +382,19 @@ async fn a_search_that_could_not_look_everywhere_proves_nothing() {
     fake.0.lock().unwrap().running = Some(crate::ports::SearchState::PartiallySucceeded);
     let driven = drive(&fake, &input(DeleteType::HardDelete)).await;
     let said = statement(&driven);
-    assert!(said.message.starts_with("Not proven: a search could not look everywhere"), "{}", said.message);
+    assert!(
+        said.message
+            .starts_with("Not proven: a search could not look everywhere"),
+        "{}",
+        said.message
+    );
 
     // Of three mailboxes that are asked for, sixty were searched; of a hundred too few.
     let fake = FakeSearch::stocked(&[(A, 3, false)]);
     let many = Input {
-        mailboxes: Some(Values((0..100).map(|n| json!(format!("m{n}@x.example"))).collect())),
+        mailboxes: Some(Values(
+            (0..100).map(|n| json!(format!("m{n}@x.example"))).collect(),
+        )),
         ..input(DeleteType::HardDelete)
     };
     let driven = fake::drive::<SearchAndPurge>(&many, &fake.tenant_with_mailboxes()).await;
