@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use kernel::Secret;
+
 use crate::{
     cache::{Label, Sealed, Slot, Turn},
     clouds::Resource,
@@ -80,12 +82,12 @@ impl Cloud {
     }
 
     /// A token after the service answered 401 to `refused`; `claims` is the JSON that the 401 asks
-    /// for (see [`crate::claims_challenge`]). When somebody else has renewed it since, theirs is
+    /// for (see [`crate::headers::claims_challenge`]). When somebody else has renewed it since, theirs is
     /// given. Ask once per request: a second 401 is an answer.
     pub async fn token_after_refusal(
         &self,
         resource: Resource,
-        refused: &Token,
+        refused: &Secret,
         claims: Option<&str>,
     ) -> Result<Token, SignInError> {
         Box::pin(self.renew(resource, Some(refused), claims)).await
@@ -94,7 +96,7 @@ impl Cloud {
     async fn renew(
         &self,
         resource: Resource,
-        refused: Option<&Token>,
+        refused: Option<&Secret>,
         claims: Option<&str>,
     ) -> Result<Token, SignInError> {
         let slot = self.slot(resource);
@@ -103,7 +105,7 @@ impl Cloud {
             Turn::Failed(failure) => return Err(failure),
         };
         let now = self.environment.clock.now();
-        let usable = |token: &Token| refused.is_none_or(|refused| !token.same_as(refused));
+        let usable = |token: &Token| refused.is_none_or(|refused| !token.is(refused));
         if let Some(token) = slot.fresh(now).filter(usable) {
             return Ok(token);
         }

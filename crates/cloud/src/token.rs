@@ -47,10 +47,10 @@ impl Token {
             .is_ok_and(|then| then < self.expires_at)
     }
 
-    pub(crate) fn same_as(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, text: &Secret) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(
             self.secret.expose().as_bytes(),
-            other.secret.expose().as_bytes(),
+            text.expose().as_bytes(),
         )
         .is_ok()
     }
@@ -128,7 +128,7 @@ impl Claims {
 
 /// The claims that a 401 asks for: the `claims="…"` of its `WWW-Authenticate` header, base64url of
 /// JSON. `None` when it asks for none.
-pub fn claims_challenge(www_authenticate: &str) -> Option<String> {
+pub(crate) fn claims_challenge(www_authenticate: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct AnyObject {}
     let lower = www_authenticate.to_ascii_lowercase();

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloud::{Claims, Cloud, Resource, Token, Untrusted};
+use cloud::{Cloud, Resource, Token, Untrusted};
 use http::header;
-use kernel::{ErrorKind, Failure, Secret, failure::code};
+use kernel::{Failure, Secret};
 use url::Url;
 
 use crate::{
@@ -117,15 +117,9 @@ impl Wire for CloudWire {
         refused: &Secret,
         claims: Option<&str>,
     ) -> Result<Bearer, Failure> {
-        // Only the text of a refused token is compared.
-        let refused = Token {
-            secret: refused.clone(),
-            expires_at: jiff::Timestamp::UNIX_EPOCH,
-            claims: Claims::default(),
-        };
         let token = self
             .cloud
-            .token_after_refusal(resource(service), &refused, claims)
+            .token_after_refusal(resource(service), refused, claims)
             .await
             .map_err(|error| error.failure())?;
         Ok(self.bearer(token))
@@ -138,15 +132,7 @@ impl Wire for CloudWire {
             .trust(request.url.as_str())
             .map_err(|e| refuse(e.failure()))?;
         let mut headers = request.headers;
-        let mut bearer = http::HeaderValue::try_from(format!("Bearer {}", request.token.expose()))
-            .map_err(|_| {
-                refuse(Failure::new(
-                    ErrorKind::AuthenticationFailed,
-                    code::TOKEN_REFUSED,
-                    "The token holds characters that no header can carry",
-                ))
-            })?;
-        bearer.set_sensitive(true);
+        let bearer = cloud::headers::bearer(&request.token).map_err(Box::new)?;
         headers.insert(header::AUTHORIZATION, bearer);
         let request = cloud::Request {
             method: request.method,

@@ -45,15 +45,7 @@ impl CloudWire {
 
     fn request(request: Request, url: TrustedUrl) -> Result<cloud::Request, SendFailure> {
         let mut headers = request.headers;
-        let bearer = http::HeaderValue::try_from(format!("Bearer {}", request.token.expose()));
-        let mut bearer = bearer.map_err(|_| {
-            refuse(Failure::new(
-                ErrorKind::AuthenticationFailed,
-                code::TOKEN_REFUSED,
-                "The token holds characters that no header can carry",
-            ))
-        })?;
-        bearer.set_sensitive(true);
+        let bearer = cloud::headers::bearer(&request.token).map_err(Box::new)?;
         headers.insert(header::AUTHORIZATION, bearer);
         Ok(cloud::Request {
             method: request.method,
@@ -121,14 +113,8 @@ impl Wire for CloudWire {
         refused: &Secret,
         claims: Option<&str>,
     ) -> Result<Bearer, Failure> {
-        // Only the text of a refused token is compared.
-        let refused = Token {
-            secret: refused.clone(),
-            expires_at: jiff::Timestamp::UNIX_EPOCH,
-            claims: Claims::default(),
-        };
         let resource = resource(audience);
-        let token = self.cloud.token_after_refusal(resource, &refused, claims);
+        let token = self.cloud.token_after_refusal(resource, refused, claims);
         let token = token.await.map_err(|error| error.failure())?;
         Ok(self.bearer(token))
     }

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use http::header;
 use kernel::{Clock, ErrorKind, Failure, Happened, Random, failure::code};
 use url::Url;
 
@@ -359,12 +358,7 @@ impl Graph {
             // Nothing was done; a role that was granted a moment ago stands in a fresh token only.
             Reason::NotRegistered | Reason::TokenRefused if !tries.refreshed => {
                 tries.refreshed = true;
-                let claims = reply
-                    .headers
-                    .get_all(header::WWW_AUTHENTICATE)
-                    .iter()
-                    .filter_map(|value| value.to_str().ok())
-                    .find_map(cloud::claims_challenge);
+                let claims = cloud::headers::claims_challenge(&reply.headers);
                 Some(Step::NewToken(claims))
             }
             _ => None,

@@ -147,15 +147,7 @@ impl Transport {
         }
         let (stream, info) = self.dialer.dial(&outgoing.origin).await?;
         let host = outgoing.origin.bare_host();
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| SendError::not_sent(SendKind::Connect, host, words(&error)))?;
-        // Ends by itself when the sender is dropped or the other side closes.
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::trace!("a connection ended: {}", words(&error));
-            }
-        });
+        let mut sender = handshake(stream, host).await?;
         match exchange(&mut sender, request, outgoing, progress).await? {
             Outcome::Answer(mut response) => {
                 response.via = info.clone();
@@ -198,6 +190,23 @@ impl Transport {
             });
         }
     }
+}
+
+/// Begins HTTP/1.1 on a fresh connection, which ends by itself when the sender and the answers are
+/// dropped or the other side closes.
+pub(super) async fn handshake(
+    stream: super::dial::Stream,
+    host: &str,
+) -> Result<http1::SendRequest<Full<Bytes>>, SendError> {
+    let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| SendError::not_sent(SendKind::Connect, host, words(&error)))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::trace!("a connection ended: {}", words(&error));
+        }
+    });
+    Ok(sender)
 }
 
 pub(super) fn build(outgoing: &Outgoing) -> Result<http::Request<Full<Bytes>>, SendError> {

@@ -5,14 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
-use hyper::{body::Incoming, client::conn::http1};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
 use kernel::Happened;
 use tokio::time::timeout;
 
 use super::{
     Outgoing, Transport,
-    send::{before_the_head, build, words},
+    send::{before_the_head, build, handshake, words},
 };
 use crate::error::{SendError, SendKind};
 
@@ -94,15 +93,7 @@ impl Transport {
         let request = build(outgoing)?;
         let (stream, _) = self.dialer.dial(&outgoing.origin).await?;
         let host = outgoing.origin.bare_host();
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| SendError::not_sent(SendKind::Connect, host, words(&error)))?;
-        // Ends by itself when the answer is read or dropped.
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::trace!("a connection ended: {}", words(&error));
-            }
-        });
+        let mut sender = handshake(stream, host).await?;
         let response = sender
             .send_request(request)
             .await

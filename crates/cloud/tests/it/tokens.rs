@@ -56,7 +56,7 @@ async fn a_refused_token_is_renewed_once_with_the_claims_asked_for() {
     let (cloud, _) = connect(&stub, app("s"));
     let first = cloud.token(Resource::Exchange).await.unwrap();
     let claims = r#"{"access_token":{"nbf":{"essential":true}}}"#;
-    let again = |claims| cloud.token_after_refusal(Resource::Exchange, &first, claims);
+    let again = |claims| cloud.token_after_refusal(Resource::Exchange, &first.secret, claims);
     assert_eq!(again(Some(claims)).await.unwrap().secret.expose(), "t1");
     assert_eq!(stub.seen()[1].form()["claims"], claims);
     // Somebody else was refused the same old token: the new one is there already.
@@ -93,7 +93,7 @@ async fn the_next_run_needs_no_sign_in_and_another_credential_gets_nothing() {
             return token.secret.expose().to_owned();
         }
         let next = cloud
-            .token_after_refusal(Resource::Exchange, &token, None)
+            .token_after_refusal(Resource::Exchange, &token.secret, None)
             .await
             .unwrap();
         next.secret.expose().to_owned()

@@ -1,14 +1,7 @@
 //! What the headers of an answer say.
 
-use std::time::Duration;
-
+use cloud::headers::text;
 use http::{HeaderMap, HeaderValue, header};
-use jiff::{Timestamp, fmt::rfc2822};
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let text = headers.get(name)?.to_str().ok()?.trim();
-    (!text.is_empty()).then_some(text)
-}
 
 /// The service's id of the request.
 pub fn request_id(headers: &HeaderMap) -> Option<String> {
@@ -16,21 +9,6 @@ pub fn request_id(headers: &HeaderMap) -> Option<String> {
         .iter()
         .find_map(|name| text(headers, name))
         .map(|id| kernel::escape::clipped(id, 128))
-}
-
-/// Whether a simulated tenant answered.
-pub fn is_simulated(headers: &HeaderMap) -> bool {
-    text(headers, "x-mailcordon-simulated").is_some_and(|value| value.eq_ignore_ascii_case("true"))
-}
-
-/// How long the service wants us to wait: seconds, or a date.
-pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let value = text(headers, header::RETRY_AFTER.as_str())?;
-    if let Ok(seconds) = value.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
-    }
-    let at = rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
-    Some(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
 /// Warnings in the headers: a JSON list of texts, or one text a header.
@@ -127,21 +105,6 @@ mod tests {
             map.append(*name, HeaderValue::try_from(*value).unwrap());
         }
         map
-    }
-
-    #[test]
-    fn a_wait_is_seconds_or_a_date() {
-        let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
-        let wait = |value| retry_after(&headers(&[("retry-after", value)]), now);
-        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
-        assert_eq!(
-            wait("Fri, 02 Jan 2026 03:04:15 GMT"),
-            Some(Duration::from_secs(10))
-        );
-        assert_eq!(wait("Fri, 02 Jan 2026 03:00:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(wait("-3"), None);
-        assert_eq!(wait("soon"), None);
-        assert_eq!(wait("1e400"), None);
     }
 
     #[test]

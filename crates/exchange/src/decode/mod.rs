@@ -12,9 +12,10 @@ mod reason;
 mod refusal;
 mod warning;
 
+pub use cloud::headers::{is_simulated, retry_after};
 pub use envelope::{Envelope, Garbled, envelope};
 pub use granted::granted;
-pub use headers::{Affinity, is_simulated, request_id, retry_after, warnings};
+pub use headers::{Affinity, request_id, warnings};
 pub use problem::{Problem, problem, problem_of_errors};
 pub use reason::{Asked, reason};
 pub use refusal::{garbled, refusal};

@@ -16,7 +16,7 @@ pub fn refusal(
     now: Timestamp,
     asked: &Asked<'_>,
 ) -> Refusal {
-    let wait = headers::retry_after(headers, now);
+    let wait = cloud::headers::retry_after(headers, now);
     let reason = reason(status, &problem, wait, asked);
     let request_id = headers::request_id(headers);
     let text = problem

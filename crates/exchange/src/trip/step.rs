@@ -125,12 +125,7 @@ impl Exchange {
             }
             _ if response.status.as_u16() == 401 && !tries.refreshed => {
                 tries.refreshed = true;
-                let claims = response
-                    .headers
-                    .get_all(header::WWW_AUTHENTICATE)
-                    .iter()
-                    .filter_map(|value| value.to_str().ok())
-                    .find_map(cloud::claims_challenge);
+                let claims = cloud::headers::claims_challenge(&response.headers);
                 Some(Step::NewToken(claims))
             }
             _ => None,

@@ -8,6 +8,7 @@ mod location;
 mod problem;
 
 pub use body::{Garbled, Page, Reply, file_list, list, object, start_of, text, time};
-pub use headers::{is_simulated, request_id, retry_after};
+pub use cloud::headers::{is_simulated, retry_after};
+pub use headers::request_id;
 pub use location::{Place, place};
 pub use problem::{Problem, garbled, problem, reason, refusal};

@@ -94,7 +94,12 @@ pub fn refusal(
     call: &Call,
     bearer: &Bearer,
 ) -> Refusal {
-    let reason = reason(status, problem, headers::retry_after(headers, now), bearer);
+    let reason = reason(
+        status,
+        problem,
+        cloud::headers::retry_after(headers, now),
+        bearer,
+    );
     let (kind, code) = sort(status, &reason);
     let open = matches!(reason, Reason::Transient { .. }) && call.changes;
     let mut failure = Failure::new(kind, code, sentence(status, problem, call, &reason))
