@@ -11,7 +11,7 @@ const MOST_FIELDS: usize = 1024;
 
 /// One record.
 #[derive(Debug, Default)]
-pub(super) struct Record {
+pub struct Record {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }

@@ -3,9 +3,8 @@
 //! must be there.
 
 use super::{
-    Entries, Reader, ReportError,
     csv::Record,
-    table::{Table, Told, column, count},
+    table::{Rows, Table, column, count},
 };
 
 /// One item.
@@ -31,8 +30,9 @@ pub struct ItemRow {
     pub message_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Columns {
+/// Where the columns stand.
+#[derive(Debug, Clone, Copy)]
+pub struct Columns {
     mailbox: Option<usize>,
     sender: Option<usize>,
     subject: usize,
@@ -45,118 +45,85 @@ struct Columns {
 }
 
 /// Reads the items of a report; each row is handed out and not kept.
-pub struct Items<'a> {
-    table: Table,
-    columns: Columns,
-    each: &'a mut (dyn FnMut(ItemRow) + Send),
-}
+pub type Items<'a> = Table<EachItem<'a>>;
+
+/// Gets the items.
+pub struct EachItem<'a>(&'a mut (dyn FnMut(ItemRow) + Send));
 
 impl<'a> Items<'a> {
     /// Hands every row to `each`.
     pub fn new(each: &'a mut (dyn FnMut(ItemRow) + Send)) -> Self {
-        let wanted = |name: &str| name.contains("item") && !name.contains("unindexed");
-        Self {
-            table: Table::new("items", wanted),
-            columns: Columns::default(),
-            each,
+        Self::of(EachItem(each))
+    }
+}
+
+impl Rows for EachItem<'_> {
+    type Columns = Columns;
+    const WHAT: &'static str = "items";
+
+    fn wanted(name: &str) -> bool {
+        name.contains("item") && !name.contains("unindexed")
+    }
+
+    fn columns(header: &[String]) -> Result<Columns, &'static str> {
+        let of = |names: &[&str]| column(header, names);
+        Ok(Columns {
+            mailbox: of(&[
+                "location",
+                "locationname",
+                "mailbox",
+                "custodian",
+                "sourceaddress",
+            ]),
+            sender: of(&["sender", "sendername", "senderauthor", "from", "author"]),
+            subject: of(&["subject", "subjecttitle", "title"]).ok_or("Subject")?,
+            kind: of(&[
+                "itemclass",
+                "itemtype",
+                "type",
+                "messagekind",
+                "locationsubtype",
+            ]),
+            size: of(&["size", "nativesize", "sizebytes", "itemsize"]),
+            received: of(&[
+                "datereceived",
+                "received",
+                "receiveddate",
+                "emaildatesent",
+                "datesent",
+            ]),
+            path: of(&["originalpath", "compoundpath", "folderpath", "path"]),
+            id: of(&["immutableid", "itemid", "documentid"]),
+            message_id: of(&["internetmessageid", "messageid"]),
+        })
+    }
+
+    fn hand_out(&mut self, record: &Record, columns: Columns) -> bool {
+        if record.len() <= columns.subject {
+            return false;
         }
-    }
-
-    /// What the file told about itself.
-    pub fn told(&self) -> &Told {
-        &self.table.told
-    }
-}
-
-fn find(header: &[String]) -> Result<Columns, &'static str> {
-    let of = |names: &[&str]| column(header, names);
-    Ok(Columns {
-        mailbox: of(&[
-            "location",
-            "locationname",
-            "mailbox",
-            "custodian",
-            "sourceaddress",
-        ]),
-        sender: of(&["sender", "sendername", "senderauthor", "from", "author"]),
-        subject: of(&["subject", "subjecttitle", "title"]).ok_or("Subject")?,
-        kind: of(&[
-            "itemclass",
-            "itemtype",
-            "type",
-            "messagekind",
-            "locationsubtype",
-        ]),
-        size: of(&["size", "nativesize", "sizebytes", "itemsize"]),
-        received: of(&[
-            "datereceived",
-            "received",
-            "receiveddate",
-            "emaildatesent",
-            "datesent",
-        ]),
-        path: of(&["originalpath", "compoundpath", "folderpath", "path"]),
-        id: of(&["immutableid", "itemid", "documentid"]),
-        message_id: of(&["internetmessageid", "messageid"]),
-    })
-}
-
-fn hand_out(record: &Record, columns: Columns, each: &mut (dyn FnMut(ItemRow) + Send)) -> bool {
-    if record.len() <= columns.subject {
-        return false;
-    }
-    let of = |at: Option<usize>| {
-        let text = record.text(at?);
-        (!text.is_empty()).then(|| text.into_owned())
-    };
-    let path = of(columns.path);
-    // A path begins with its mailbox where no column names it.
-    let first = || {
-        let path = path.as_deref()?;
-        let first = path.split(['/', '\\']).find(|part| !part.is_empty())?;
-        first.contains('@').then(|| first.to_owned())
-    };
-    each(ItemRow {
-        mailbox: of(columns.mailbox).or_else(first),
-        sender: of(columns.sender),
-        subject: record.text(columns.subject).into_owned(),
-        kind: of(columns.kind),
-        size: columns.size.and_then(|at| count(record.bytes(at)?)),
-        received: of(columns.received),
-        id: of(columns.id),
-        message_id: of(columns.message_id),
-        path,
-    });
-    true
-}
-
-impl Entries for Items<'_> {
-    fn begin(&mut self, name: &str) -> bool {
-        self.table.begin(name)
-    }
-
-    fn data(&mut self, bytes: &[u8]) -> Result<(), ReportError> {
-        let (columns, each) = (std::cell::Cell::new(self.columns), &mut *self.each);
-        let told = self.table.data(
-            bytes,
-            &mut |header| find(header).map(|found| columns.set(found)),
-            &mut |record| hand_out(record, columns.get(), each),
-        );
-        self.columns = columns.get();
-        told
-    }
-
-    fn end(&mut self) -> Result<(), ReportError> {
-        let (columns, each) = (std::cell::Cell::new(self.columns), &mut *self.each);
-        self.table.end(
-            &mut |header| find(header).map(|found| columns.set(found)),
-            &mut |record| hand_out(record, columns.get(), each),
-        )
-    }
-}
-
-impl Reader for Items<'_> {
-    fn finish(&mut self) -> Result<(), ReportError> {
-        self.table.finish()
+        let of = |at: Option<usize>| {
+            let text = record.text(at?);
+            (!text.is_empty()).then(|| text.into_owned())
+        };
+        let path = of(columns.path);
+        // A path begins with its mailbox where no column names it.
+        let first = || {
+            let path = path.as_deref()?;
+            let first = path.split(['/', '\\']).find(|part| !part.is_empty())?;
+            first.contains('@').then(|| first.to_owned())
+        };
+        (self.0)(ItemRow {
+            mailbox: of(columns.mailbox).or_else(first),
+            sender: of(columns.sender),
+            subject: record.text(columns.subject).into_owned(),
+            kind: of(columns.kind),
+            size: columns.size.and_then(|at| count(record.bytes(at)?)),
+            received: of(columns.received),
+            id: of(columns.id),
+            message_id: of(columns.message_id),
+            path,
+        });
+        true
     }
 }

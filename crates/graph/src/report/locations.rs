@@ -1,9 +1,8 @@
 //! `Locations-….csv`: one row for each mailbox that a search looked into.
 
 use super::{
-    Entries, Reader, ReportError,
     csv::Record,
-    table::{Table, Told, column, count},
+    table::{Rows, Table, column, count},
 };
 
 /// One mailbox of a search.
@@ -26,8 +25,9 @@ impl LocationRow<'_> {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Columns {
+/// Where the columns stand.
+#[derive(Debug, Clone, Copy)]
+pub struct Columns {
     location: usize,
     kind: Option<usize>,
     items: usize,
@@ -35,88 +35,52 @@ struct Columns {
 }
 
 /// Reads the locations of a report; each row is handed out and not kept.
-pub struct Locations<'a> {
-    table: Table,
-    columns: Columns,
-    each: &'a mut (dyn FnMut(LocationRow<'_>) + Send),
-}
+pub type Locations<'a> = Table<EachLocation<'a>>;
+
+/// Gets the locations.
+pub struct EachLocation<'a>(&'a mut (dyn FnMut(LocationRow<'_>) + Send));
 
 impl<'a> Locations<'a> {
     /// Hands every row to `each`.
     pub fn new(each: &'a mut (dyn FnMut(LocationRow<'_>) + Send)) -> Self {
-        Self {
-            table: Table::new("locations", |name| name.contains("location")),
-            columns: Columns::default(),
-            each,
-        }
-    }
-
-    /// What the file told about itself.
-    pub fn told(&self) -> &Told {
-        &self.table.told
+        Self::of(EachLocation(each))
     }
 }
 
-fn find(header: &[String]) -> Result<Columns, &'static str> {
-    Ok(Columns {
-        location: column(header, &["location", "locationname", "mailbox"]).ok_or("Location")?,
-        kind: column(header, &["locationtype", "type"]),
-        items: column(
-            header,
-            &["count", "itemcount", "items", "hits", "indexeditems"],
-        )
-        .ok_or("Count")?,
-        size: column(header, &["size", "itemsize", "totalsize"]),
-    })
-}
+impl Rows for EachLocation<'_> {
+    type Columns = Columns;
+    const WHAT: &'static str = "locations";
 
-fn hand_out(
-    record: &Record,
-    columns: Columns,
-    each: &mut (dyn FnMut(LocationRow<'_>) + Send),
-) -> bool {
-    let location = record.text(columns.location);
-    let items = record.bytes(columns.items).and_then(count);
-    let (Some(items), false) = (items, location.is_empty()) else {
-        return false;
-    };
-    let kind = columns.kind.map(|at| record.text(at)).unwrap_or_default();
-    each(LocationRow {
-        location: &location,
-        kind: &kind,
-        items,
-        size: columns.size.and_then(|at| count(record.bytes(at)?)),
-    });
-    true
-}
-
-impl Entries for Locations<'_> {
-    fn begin(&mut self, name: &str) -> bool {
-        self.table.begin(name)
+    fn wanted(name: &str) -> bool {
+        name.contains("location")
     }
 
-    fn data(&mut self, bytes: &[u8]) -> Result<(), ReportError> {
-        let (columns, each) = (std::cell::Cell::new(self.columns), &mut *self.each);
-        let told = self.table.data(
-            bytes,
-            &mut |header| find(header).map(|found| columns.set(found)),
-            &mut |record| hand_out(record, columns.get(), each),
-        );
-        self.columns = columns.get();
-        told
+    fn columns(header: &[String]) -> Result<Columns, &'static str> {
+        Ok(Columns {
+            location: column(header, &["location", "locationname", "mailbox"]).ok_or("Location")?,
+            kind: column(header, &["locationtype", "type"]),
+            items: column(
+                header,
+                &["count", "itemcount", "items", "hits", "indexeditems"],
+            )
+            .ok_or("Count")?,
+            size: column(header, &["size", "itemsize", "totalsize"]),
+        })
     }
 
-    fn end(&mut self) -> Result<(), ReportError> {
-        let (columns, each) = (std::cell::Cell::new(self.columns), &mut *self.each);
-        self.table.end(
-            &mut |header| find(header).map(|found| columns.set(found)),
-            &mut |record| hand_out(record, columns.get(), each),
-        )
-    }
-}
-
-impl Reader for Locations<'_> {
-    fn finish(&mut self) -> Result<(), ReportError> {
-        self.table.finish()
+    fn hand_out(&mut self, record: &Record, columns: Columns) -> bool {
+        let location = record.text(columns.location);
+        let items = record.bytes(columns.items).and_then(count);
+        let (Some(items), false) = (items, location.is_empty()) else {
+            return false;
+        };
+        let kind = columns.kind.map(|at| record.text(at)).unwrap_or_default();
+        (self.0)(LocationRow {
+            location: &location,
+            kind: &kind,
+            items,
+            size: columns.size.and_then(|at| count(record.bytes(at)?)),
+        });
+        true
     }
 }

@@ -3,7 +3,7 @@
 use kernel::escape;
 
 use super::{
-    ReportError,
+    Entries, Reader, ReportError,
     csv::{Csv, Record},
     text::Text,
 };
@@ -21,102 +21,110 @@ pub struct Told {
     pub first_unread: Option<String>,
 }
 
-/// Finds one kind of file in a report and reads its rows.
-pub(super) struct Table {
-    what: &'static str,
-    wanted: fn(&str) -> bool,
+/// One kind of file, and what is done with its rows.
+pub trait Rows: Send {
+    /// Where its columns stand.
+    type Columns: Copy + Send;
+    /// What it is called in a message.
+    const WHAT: &'static str;
+    /// Whether it is the file of that name, which is in lower case and without folders.
+    fn wanted(name: &str) -> bool;
+    /// Finds the columns in a header, which is in lower case with letters and digits only; or says
+    /// which one is missing.
+    fn columns(header: &[String]) -> Result<Self::Columns, &'static str>;
+    /// Hands a record out; false for one that cannot be understood.
+    fn hand_out(&mut self, record: &Record, columns: Self::Columns) -> bool;
+}
+
+/// Finds one kind of file in a report and reads its rows; none is kept.
+pub struct Table<R: Rows> {
+    rows: R,
     file: String,
     /// The names of all files, for a message.
     files: Vec<String>,
     found: bool,
     text: Text,
     csv: Csv,
-    header: Option<Vec<String>>,
-    pub told: Told,
+    columns: Option<R::Columns>,
+    told: Told,
 }
 
-impl Table {
-    /// A table in a file that `wanted` knows by its name, in lower case and without folders.
-    pub fn new(what: &'static str, wanted: fn(&str) -> bool) -> Self {
+impl<R: Rows> Table<R> {
+    /// What the file told about itself.
+    pub fn told(&self) -> &Told {
+        &self.told
+    }
+
+    /// What these rows come from.
+    pub(super) fn of(rows: R) -> Self {
         Self {
-            what,
-            wanted,
+            rows,
             file: String::new(),
             files: Vec::new(),
             found: false,
             text: Text::default(),
             csv: Csv::default(),
-            header: None,
+            columns: None,
             told: Told::default(),
         }
     }
+}
 
-    /// A file begins.
-    pub fn begin(&mut self, name: &str) -> bool {
+impl<R: Rows> Entries for Table<R> {
+    fn begin(&mut self, name: &str) -> bool {
         let short = name.rsplit(['/', '\\']).next().unwrap_or(name);
         self.files.push(escape::clipped(short, 80));
         let lower = short.to_lowercase();
-        let wanted = lower.rsplit('.').next() == Some("csv") && (self.wanted)(&lower);
+        let wanted = lower.rsplit('.').next() == Some("csv") && R::wanted(&lower);
         if wanted {
             self.file = escape::clipped(short, 80);
             self.found = true;
             self.text = Text::default();
             self.csv = Csv::default();
-            self.header = None;
+            self.columns = None;
         }
         wanted
     }
 
-    /// Some of its content. `columns` gets the header, in lower case with letters and digits only;
-    /// `row` every record after it, and gives false for one that it does not understand.
-    pub fn data(
-        &mut self,
-        bytes: &[u8],
-        columns: &mut dyn FnMut(&[String]) -> Result<(), &'static str>,
-        row: &mut dyn FnMut(&Record) -> bool,
-    ) -> Result<(), ReportError> {
+    fn data(&mut self, bytes: &[u8]) -> Result<(), ReportError> {
         let text = self.text.push(bytes);
-        let (header, told, file) = (&mut self.header, &mut self.told, &self.file);
-        self.csv.push(text, &mut |record| {
-            take(header, told, file, record, columns, row)
-        })
+        let (columns, told, file) = (&mut self.columns, &mut self.told, &self.file);
+        let rows = &mut self.rows;
+        self.csv
+            .push(text, &mut |record| take(rows, columns, told, file, record))
     }
 
-    /// The file is whole.
-    pub fn end(
-        &mut self,
-        columns: &mut dyn FnMut(&[String]) -> Result<(), &'static str>,
-        row: &mut dyn FnMut(&Record) -> bool,
-    ) -> Result<(), ReportError> {
-        let (header, told, file) = (&mut self.header, &mut self.told, &self.file);
-        let mut each = |record: &Record| take(header, told, file, record, columns, row);
+    fn end(&mut self) -> Result<(), ReportError> {
+        let (columns, told, file) = (&mut self.columns, &mut self.told, &self.file);
+        let rows = &mut self.rows;
+        let mut each = |record: &Record| take(rows, columns, told, file, record);
         self.csv.push(self.text.rest(), &mut each)?;
         self.csv.finish(&mut each)
     }
+}
 
-    /// The report is over.
-    pub fn finish(&self) -> Result<(), ReportError> {
+impl<R: Rows> Reader for Table<R> {
+    fn finish(&mut self) -> Result<(), ReportError> {
         if self.found {
             return Ok(());
         }
         Err(ReportError::NoFile {
-            what: self.what,
+            what: R::WHAT,
             files: listed(&self.files),
         })
     }
 }
 
-fn take(
-    header: &mut Option<Vec<String>>,
+fn take<R: Rows>(
+    rows: &mut R,
+    columns: &mut Option<R::Columns>,
     told: &mut Told,
     file: &str,
     record: &Record,
-    columns: &mut dyn FnMut(&[String]) -> Result<(), &'static str>,
-    row: &mut dyn FnMut(&Record) -> bool,
 ) -> Result<(), ReportError> {
-    if header.is_some() {
+    if let Some(columns) = *columns {
         told.rows += 1;
-        if !row(record) {
+        if !rows.hand_out(record, columns) {
             told.unread += 1;
             told.first_unread.get_or_insert_with(|| {
                 let fields: Vec<_> = (0..record.len()).map(|at| record.text(at)).collect();
@@ -127,13 +135,13 @@ fn take(
     }
     let names: Vec<_> = (0..record.len()).map(|at| record.text(at)).collect();
     told.columns = names.iter().map(|name| escape::clipped(name, 80)).collect();
-    let plain: Vec<String> = names.iter().map(|name| plain(name)).collect();
-    columns(&plain).map_err(|column| ReportError::NoColumn {
+    let header: Vec<String> = names.iter().map(|name| plain(name)).collect();
+    let found = R::columns(&header).map_err(|column| ReportError::NoColumn {
         file: file.to_owned(),
         column,
         columns: listed(&told.columns),
     })?;
-    *header = Some(plain);
+    *columns = Some(found);
     Ok(())
 }
 
