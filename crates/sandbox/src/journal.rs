@@ -145,6 +145,25 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// Takes in which request it is; of the path so many characters.
+    pub(crate) fn asked(&mut self, parts: &http::request::Parts, longest: usize) {
+        self.entry.method = parts.method.to_string();
+        self.entry.path = kernel::escape::clipped(parts.uri.path(), longest);
+        self.entry.client_request_id = parts
+            .headers
+            .get("client-request-id")
+            .and_then(|value| uuid::Uuid::try_parse(value.to_str().ok()?).ok())
+            .map(|id| id.to_string());
+    }
+
+    /// Takes in what was answered, unless no answer was meant to come.
+    pub(crate) fn answered(&mut self, status: http::StatusCode) {
+        let hangs = |fault: AppliedFault| fault.kind == FaultKind::Hang;
+        if !self.entry.fault.is_some_and(hangs) {
+            self.entry.status = Some(status.as_u16());
+        }
+    }
+
     /// Writes a copy now, before a wait that may never end; the final one replaces it.
     pub(crate) fn note(&self) {
         self.write(self.entry.clone());

@@ -84,13 +84,7 @@ pub(crate) async fn serve(
     let mut record = world.record(name(entrance.service));
     let began = world.clock.elapsed();
     let (parts, incoming) = request.into_parts();
-    record.entry.method = parts.method.to_string();
-    record.entry.path = kernel::escape::clipped(parts.uri.path(), 200);
-    record.entry.client_request_id = parts
-        .headers
-        .get("client-request-id")
-        .and_then(|value| uuid::Uuid::try_parse(value.to_str().ok()?).ok())
-        .map(|id| id.to_string());
+    record.asked(&parts, 200);
     let server = paging::server(world, &parts.headers);
     let routed = route(
         world,
@@ -104,13 +98,7 @@ pub(crate) async fn serve(
     .await;
     record.entry.took_ms = millis(world.clock.elapsed().saturating_sub(began));
     let mut answer = routed?;
-    if record
-        .entry
-        .fault
-        .is_none_or(|fault| fault.kind != crate::fault::FaultKind::Hang)
-    {
-        record.entry.status = Some(answer.status().as_u16());
-    }
+    record.answered(answer.status());
     stamp(world, &mut answer, &record.entry.request_id);
     body::set(
         &mut answer,

@@ -14,7 +14,7 @@ use super::{auth, error::Ids, report, strike};
 use crate::{
     body::{self, Answer},
     entra::{form, tokens::Resource},
-    fault::{Endpoint, FaultKind, Phase, Probe},
+    fault::{Endpoint, Phase, Probe},
     journal::Record,
     net::{Gone, ResetSwitch},
     options,
@@ -44,21 +44,14 @@ pub(crate) async fn serve(
     let mut record = world.record("download");
     let began = world.clock.elapsed();
     let (parts, incoming) = request.into_parts();
-    record.entry.method = parts.method.to_string();
-    record.entry.path = kernel::escape::clipped(parts.uri.path(), 300);
+    record.asked(&parts, 300);
     record.entry.call = Some("graph:download".to_owned());
     // An unread body would spoil the connection.
     let _ = Limited::new(incoming, 64 * 1024).collect().await;
     let answered = answer(world, authority, reset, &parts, &mut record).await;
     record.entry.took_ms = crate::door::millis(world.clock.elapsed().saturating_sub(began));
     let mut answer = answered?;
-    if record
-        .entry
-        .fault
-        .is_none_or(|fault| fault.kind != FaultKind::Hang)
-    {
-        record.entry.status = Some(answer.status().as_u16());
-    }
+    record.answered(answer.status());
     crate::door::stamp(world, &mut answer, &record.entry.request_id);
     Ok(answer)
 }

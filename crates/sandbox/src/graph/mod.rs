@@ -66,13 +66,7 @@ pub(crate) async fn serve(
     let mut record = world.record("graph");
     let began = world.clock.elapsed();
     let (parts, incoming) = request.into_parts();
-    record.entry.method = parts.method.to_string();
-    record.entry.path = kernel::escape::clipped(parts.uri.path(), 300);
-    record.entry.client_request_id = parts
-        .headers
-        .get("client-request-id")
-        .and_then(|value| uuid::Uuid::try_parse(value.to_str().ok()?).ok())
-        .map(|id| id.to_string());
+    record.asked(&parts, 300);
     let request_id = record.entry.request_id.clone();
     let ids = Ids {
         client: record
@@ -85,13 +79,7 @@ pub(crate) async fn serve(
     let answered = answer(world, entrance, reset, &parts, incoming, &ids, &mut record).await;
     record.entry.took_ms = crate::door::millis(world.clock.elapsed().saturating_sub(began));
     let mut answer = answered?;
-    if record
-        .entry
-        .fault
-        .is_none_or(|fault| fault.kind != FaultKind::Hang)
-    {
-        record.entry.status = Some(answer.status().as_u16());
-    }
+    record.answered(answer.status());
     crate::door::stamp(world, &mut answer, &ids.request);
     body::set(&mut answer, "client-request-id", &ids.client);
     body::set(
