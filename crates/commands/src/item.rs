@@ -112,6 +112,12 @@ pub struct Item {
 }
 
 impl Item {
+    /// A number of its context as a cell of a table; empty where it has none of that name.
+    pub fn figure(&self, name: &str) -> String {
+        let number = self.context.get(name).and_then(Value::as_u64);
+        number.map_or_else(String::new, |number| number.to_string())
+    }
+
     /// An item in the wished-for state.
     pub fn success(
         key: impl Into<String>,

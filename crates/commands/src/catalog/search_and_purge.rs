@@ -2,7 +2,7 @@
 //! says at the end what that proves.
 
 use async_trait::async_trait;
-use indicators::{KqlQuery, MailboxIdentity};
+use indicators::KqlQuery;
 use kernel::{Effect, Failure, Role, failure::code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -117,20 +117,12 @@ impl Input {
         let Some(mailboxes) = &self.mailboxes else {
             return Ok((Locations::All, Vec::new()));
         };
-        let sorted = mailboxes.sort(|text| {
-            MailboxIdentity::parse(text)
-                .map(|mailbox| (mailbox.canonical(), mailbox.as_str().to_owned(), None))
-                .map_err(|problem| Failure::invalid(code::INVALID_MAILBOX, problem.to_string()))
-        });
-        if let Some(failure) = sorted.invalid.into_iter().find_map(|item| item.failure) {
-            return Err(failure.hint("nothing was searched, since it would not be everywhere"));
-        }
-        let list: Vec<String> = sorted.good.into_iter().map(|good| good.value).collect();
+        let (list, warnings) = search::mailboxes(mailboxes)?;
         if list.iter().any(|one| one.eq_ignore_ascii_case("All")) {
             let text = "`All` is no mailbox; leave `mailboxes` out to search all of them";
             return Err(Failure::invalid(code::INVALID_MAILBOX, text));
         }
-        Ok((Locations::Mailboxes(list), sorted.warnings))
+        Ok((Locations::Mailboxes(list), warnings))
     }
 }
 
@@ -216,18 +208,14 @@ impl Change for SearchAndPurge {
         ];
         let mut table = Table::new("Search and purge", &columns);
         for item in items {
-            let number = |name: &str| {
-                let number = item.context.get(name).and_then(Value::as_u64);
-                number.map_or_else(String::new, |number| number.to_string())
-            };
             table.rows.push(vec![
                 item.input.clone(),
                 item.outcome.as_str().to_owned(),
-                number("found"),
-                number("purged"),
-                number("left"),
-                number("held"),
-                number("failed"),
+                item.figure("found"),
+                item.figure("purged"),
+                item.figure("left"),
+                item.figure("held"),
+                item.figure("failed"),
                 item.message.clone(),
             ]);
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use indicators::{KqlQuery, MailboxIdentity};
+use indicators::KqlQuery;
 use kernel::{Effect, Failure, Role, escape, failure::code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,17 +89,7 @@ impl Input {
         let Some(mailboxes) = &self.mailboxes else {
             return Ok((Locations::All, Vec::new()));
         };
-        let sorted = mailboxes.sort(|text| {
-            MailboxIdentity::parse(text)
-                .map(|mailbox| (mailbox.canonical(), mailbox.as_str().to_owned(), None))
-                .map_err(|problem| Failure::invalid(code::INVALID_MAILBOX, problem.to_string()))
-        });
-        // A search that leaves out a mailbox would look whole and not be.
-        if let Some(failure) = sorted.invalid.into_iter().find_map(|item| item.failure) {
-            return Err(failure.hint("no search was made, since it would not look everywhere"));
-        }
-        let mut warnings = sorted.warnings;
-        let list: Vec<String> = sorted.good.into_iter().map(|good| good.value).collect();
+        let (list, mut warnings) = search::mailboxes(mailboxes)?;
         if list.iter().any(|one| one.eq_ignore_ascii_case("All")) {
             if list.len() > 1 {
                 warnings

@@ -1,5 +1,8 @@
 use std::sync::Arc;
 
+use kernel::{ErrorKind, Happened};
+use serde_json::Value;
+
 use super::*;
 use crate::{
     History,
@@ -301,8 +304,11 @@ async fn a_purge_that_may_have_begun_is_never_called_refused_because_looking_fai
 
 #[test]
 fn a_purge_is_ours_when_this_run_sent_it() {
-    assert!(is_ours(&history(Doing::Purge, None), "case"));
-    assert!(!is_ours(&history(Doing::Wait, None), "case"));
+    assert!(once::is_ours(&history(Doing::Purge, None), "case"));
+    assert!(!once::is_ours(&history(Doing::Wait, None), "case"));
     let refused = down().happened(Happened::Refused);
-    assert!(!is_ours(&history(Doing::Purge, Some(refused)), "case"));
+    assert!(!once::is_ours(
+        &history(Doing::Purge, Some(refused)),
+        "case"
+    ));
 }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 pub(crate) mod fake;
 mod lines;
+pub mod once;
 pub mod prepare;
 pub mod purge;
 pub mod recount;
@@ -15,13 +16,15 @@ pub use lines::{again_line, preview_line, purge_line, shell, status_line};
 
 use std::time::Duration;
 
+use indicators::MailboxIdentity;
+use jiff::Timestamp;
 use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 use serde_json::{Value, json};
 
 use crate::{
-    Item, Outcome, Settled,
+    Item, Outcome, Settled, dates,
     mailbox::stops_all,
-    ports::{Locations, Said, Search, SearchState},
+    ports::{Action, Locations, Said, Search, SearchState},
     values::{Good, Span, Values},
 };
 
@@ -47,6 +50,21 @@ pub fn name(text: &str) -> Result<(String, String, Option<String>), Failure> {
         return refuse("is longer than 200 characters, so it is no name of a search");
     }
     Ok((text.to_lowercase(), text.to_owned(), None))
+}
+
+/// Addresses of mailboxes to search, and what is to be said about them. One that cannot be is an
+/// error: a search that leaves out a mailbox would look whole and not be.
+pub fn mailboxes(values: &Values) -> Result<(Vec<String>, Vec<String>), Failure> {
+    let sorted = values.sort(|text| {
+        MailboxIdentity::parse(text)
+            .map(|mailbox| (mailbox.canonical(), mailbox.as_str().to_owned(), None))
+            .map_err(|problem| Failure::invalid(code::INVALID_MAILBOX, problem.to_string()))
+    });
+    if let Some(failure) = sorted.invalid.into_iter().find_map(|item| item.failure) {
+        return Err(failure.hint("no search was made, since it would not look everywhere"));
+    }
+    let list = sorted.good.into_iter().map(|good| good.value).collect();
+    Ok((list, sorted.warnings))
 }
 
 /// The names of searches, taken apart.
@@ -127,6 +145,41 @@ pub fn no_hits(search: &Search) -> Failure {
     .status(409)
     .happened(Happened::Refused)
     .hint("check its query and locations")
+}
+
+/// The search ran or changed after it was purged.
+pub fn stale(search: &Search, action: &Action, newer: Timestamp) -> Failure {
+    Failure::new(
+        ErrorKind::Conflict,
+        code::STALE_ACTION,
+        format!(
+            "`{}` was purged on {}, and ran or changed after that, on {}; the service purges a search once",
+            escape::clipped(&search.name, 120),
+            action.created_at.map_or_else(|| "an unknown day".to_owned(), dates::show),
+            dates::show(newer),
+        ),
+    )
+    .status(409)
+    .happened(Happened::Refused)
+    .hint(format!("search again under another name and purge that: {}", again_line(None, &search.query, search.locations.as_ref())))
+}
+
+/// The search covers more mailboxes than one purge may.
+pub fn too_many(name: &str, searched: u64, most: u64) -> Failure {
+    Failure::invalid(
+        code::TOO_MANY_MAILBOXES,
+        format!(
+            "the search `{}` covers {searched} mailboxes, and a purge may cover {most}",
+            escape::clipped(name, 120)
+        ),
+    )
+    .arg("mailboxes", searched)
+    .arg("limit", most)
+    .happened(Happened::Refused)
+    .hint(format!(
+        "split it into {} searches with a list of mailboxes each (`--mailboxes-file`)",
+        searched.div_ceil(most)
+    ))
 }
 
 /// Work in progress, with the line to go on with.

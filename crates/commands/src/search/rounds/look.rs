@@ -232,7 +232,11 @@ impl Look<'_, '_> {
         let most_mailboxes = self.manner().most_mailboxes.unwrap_or(u64::MAX);
         let too_many = sighting.searched.filter(|many| *many > most_mailboxes);
         if let Some(searched) = too_many.filter(|_| self.course.rounds.is_empty()) {
-            return self.reject(texts::too_many(&self.course.name, searched, most_mailboxes));
+            return self.reject(search::too_many(
+                &self.course.name,
+                searched,
+                most_mailboxes,
+            ));
         }
         let most = usize::try_from(self.asked.max_rounds).unwrap_or(usize::MAX);
         if !self.progressed(&sighting) {

@@ -30,20 +30,6 @@ pub(super) fn taken(found: &Search) -> Failure {
     .hint("choose another name, or none")
 }
 
-pub(super) fn too_many(name: &str, searched: u64, most: u64) -> Failure {
-    Failure::new(
-        ErrorKind::Conflict,
-        code::TOO_MANY_MAILBOXES,
-        format!(
-            "the search `{}` covers {searched} mailboxes; a search of more than {most} cannot be purged",
-            escape::clipped(name, 120)
-        ),
-    )
-    .status(409)
-    .happened(Happened::Refused)
-    .hint("split it by lists of mailboxes")
-}
-
 pub(super) fn not_everywhere(searched: u64, asked: usize, none: &[String]) -> Failure {
     let which = if none.is_empty() {
         "; two of the names may be of the same mailbox".to_owned()
