@@ -1,9 +1,9 @@
 //! A result for a person: the table on standard output, everything else on standard error.
 
-use std::fmt::Write;
+use std::{collections::HashMap, fmt::Write};
 
 use commands::Table;
-use engine::{ReturnData, RunResult};
+use engine::{ItemView, ReturnData, RunResult};
 
 use super::table;
 use crate::terminal;
@@ -28,17 +28,8 @@ pub fn print(result: &RunResult) {
     for warning in &result.warnings {
         terminal::warning(warning);
     }
-    for item in result
-        .items
-        .iter()
-        .filter(|item| !item.outcome.is_success())
-    {
-        if let Some(hint) = &item.hint {
-            terminal::note(&format!(
-                "hint: `{}`: {hint}",
-                kernel::escape::clipped(&item.input, 80)
-            ));
-        }
+    for hint in hints(&result.items) {
+        terminal::note(&hint);
     }
     if let Some(error) = &result.error {
         terminal::note(&format!("{} [{}]", error.text, error.code));
@@ -49,6 +40,32 @@ pub fn print(result: &RunResult) {
         }
     }
     terminal::note(&verdict(result));
+}
+
+/// What to do about the items that are not in the wished-for state: each hint once, with the first
+/// item it is about and the number of others, so that ten thousand refusals of one kind are a line.
+fn hints(items: &[ItemView]) -> Vec<String> {
+    let mut found: Vec<(&str, &str, usize)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for item in items.iter().filter(|item| !item.outcome.is_success()) {
+        let Some(hint) = item.hint.as_deref() else {
+            continue;
+        };
+        let place = *places.entry(hint).or_insert(found.len());
+        match found.get_mut(place) {
+            Some((_, _, others)) => *others += 1,
+            None => found.push((hint, &item.input, 0)),
+        }
+    }
+    let line = |(hint, first, others): (&str, &str, usize)| {
+        let first = kernel::escape::clipped(first, 80);
+        if others == 0 {
+            format!("hint: `{first}`: {hint}")
+        } else {
+            format!("hint: `{first}` and {others} more: {hint}")
+        }
+    };
+    found.into_iter().map(line).collect()
 }
 
 /// `Successful, 3 added (simulated tenant)`: the last line about a run.
@@ -95,4 +112,29 @@ fn counts(result: &RunResult) -> String {
             let _ = write!(text, ", {count} {}", name.replace('_', " "));
             text
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_hint_is_told_once_for_all_that_share_it() {
+        let item = |input: &str, outcome: &str, hint: Option<&str>| json!({ "input": input, "outcome": outcome, "message": "", "identity": null, "hint": hint });
+        let items: Vec<ItemView> = serde_json::from_value(json!([
+            item("a", "rejected", Some("look")),
+            item("b", "added", Some("never told")),
+            item("c", "unknown", Some("wait")),
+            item("d", "rejected", Some("look")),
+            item("e\u{1b}[2J", "invalid", None),
+            item("f", "rejected", Some("look")),
+        ]))
+        .unwrap();
+        assert_eq!(
+            hints(&items),
+            ["hint: `a` and 2 more: look", "hint: `c`: wait"]
+        );
+    }
 }
