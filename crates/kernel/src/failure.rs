@@ -300,7 +300,7 @@ pub mod code {
         SEARCH_ONLY_SESSION_REQUIRED = "search_only_session_required", "The service wants a search-only session, which this sign-in cannot give.",
             "Use the Purview portal, or PowerShell with -EnableSearchOnlySession, for this step.";
         APP_ONLY_NOT_SUPPORTED = "app_only_not_supported", "The service does not let an app without a user run this command.",
-            "Use a connection that signs in a user (device_code or basic) holding the role.";
+            "Give the app its grants on Microsoft Graph (docs/app-registration.md), where an app may search and purge; or use a connection that signs in a user (device_code or basic) holding the role.";
         PREVIEW_RETIRED = "preview_retired", "Microsoft has retired this preview in the cloud.",
             "Use the Purview portal to look at the hits.";
         ROLE_MISSING = "role_missing", "The account lacks a role.",

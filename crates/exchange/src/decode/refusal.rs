@@ -187,7 +187,7 @@ fn explain(failure: Failure, reason: &Reason, asked: &Asked<'_>) -> Failure {
             }
         }),
         Reason::AppOnlyNotSupported => failure.hint(
-            "Use a connection that signs in a user who holds the role (device_code or basic)",
+            "Give the app its grants on Microsoft Graph (docs/app-registration.md), or sign in a user who holds the role (device_code or basic)",
         ),
         Reason::SearchOnlySession => failure.hint(
             "Take this step in the Purview portal, or in PowerShell with -EnableSearchOnlySession",

@@ -120,7 +120,7 @@ fn rows(result: &RunResult) -> &[Value] {
 
 async fn search(stage: &mut Stage) -> Told<()> {
     stage.scene(
-        "Find it in the mailboxes. Microsoft no longer lets an app do that, and neither does this:",
+        "Find it in the mailboxes. Microsoft no longer lets an app do that by cmdlet, and neither does this (over Microsoft Graph an app may, with its grants):",
     );
     let input = json!({
         "search_names": [SEARCH],
