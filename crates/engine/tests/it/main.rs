@@ -21,4 +21,5 @@ mod queries;
 mod reach;
 mod searches;
 mod undo;
+mod wave;
 mod whole;
