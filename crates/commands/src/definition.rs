@@ -158,6 +158,12 @@ pub trait Change: Send + Sync + 'static {
         .status(409))
     }
 
+    /// Which way an item went and why, where the items of one run may go different ways. An item
+    /// that says it in its context keeps what it says.
+    fn way(_tenant: &Tenant, _item: &Item) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
     /// The table and the key fields of the settled items.
     fn summary(_input: &Self::Input, items: &[Item]) -> Summary {
         default_summary(Self::META.title, items)
@@ -227,6 +233,10 @@ pub trait Checked: Send + Sync {
         step: &Step,
         items: &[&Planned],
     ) -> Vec<(String, Verdict)>;
+    /// See [`Change::way`].
+    fn way(&self, _tenant: &Tenant, _item: &Item) -> Option<(&'static str, &'static str)> {
+        None
+    }
     /// See [`Change::summary`].
     fn summary(&self, items: &[Item]) -> Summary;
     /// See [`Change::raw_data`].
@@ -404,6 +414,10 @@ impl<C: Change> Checked for ChangeInput<C> {
         items: &[&Planned],
     ) -> Vec<(String, Verdict)> {
         C::verify(&self.input, tenant, step, items).await
+    }
+
+    fn way(&self, tenant: &Tenant, item: &Item) -> Option<(&'static str, &'static str)> {
+        C::way(tenant, item)
     }
 
     fn summary(&self, items: &[Item]) -> Summary {

@@ -355,11 +355,21 @@ impl Run<'_> {
 
     /// Notes settled items and tells the observer.
     fn take(&self, state: &mut State, items: Vec<Item>) {
-        let fresh = self.book.settle(items, self.observer);
+        let fresh = self.settle(items);
         if !fresh.is_empty() {
             state.settled.items.extend(fresh);
             self.progress(state);
         }
+    }
+
+    /// Notes items with the way that each of them went.
+    pub(crate) fn settle(&self, items: Vec<Item>) -> Vec<Item> {
+        let of = |item: Item| {
+            let way = self.command.way(self.tenant, &item);
+            item.went(way)
+        };
+        let items = items.into_iter().map(of).collect();
+        self.book.settle(items, self.observer)
     }
 
     fn progress(&self, state: &State) {

@@ -43,12 +43,21 @@ pub struct ItemView {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Which way it went, where the items of a run may go different ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Why that way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 impl ItemView {
     /// The view of an item.
     pub fn of(item: &Item) -> Self {
+        let text = |name| item.context.get(name)?.as_str().map(str::to_owned);
         Self {
+            path: text("path"),
+            why: text("why"),
             input: item.input.clone(),
             outcome: item.outcome,
             message: item.message.clone(),

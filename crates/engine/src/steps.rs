@@ -214,7 +214,7 @@ impl Run<'_> {
         failure: Option<Failure>,
         made: Value,
     ) -> Stepped {
-        let settled = self.book.settle(settled, self.observer);
+        let settled = self.settle(settled);
         let history = History {
             step: step.clone(),
             failure,

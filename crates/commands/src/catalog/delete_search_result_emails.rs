@@ -191,6 +191,10 @@ impl Change for DeleteSearchResultEmails {
         out
     }
 
+    fn way(tenant: &Tenant, item: &Item) -> Option<(&'static str, &'static str)> {
+        tenant.search.path_of(&item.input)
+    }
+
     fn summary(_: &Input, items: &[Item]) -> Summary {
         let columns = ["Search", "Outcome", "Found", "Purged", "Left", "Message"];
         let mut table = Table::new("Purges", &columns);

@@ -81,6 +81,7 @@ impl Read for GetComplianceContentSearchStatus {
                 rows.item(search::not_looked(&good, failure, &Settled::default()));
                 continue;
             }
+            let name = good.value.clone();
             // One by one and by name: the list form leaves the counts out.
             let item = match tenant.search.find(&good.value).await {
                 Ok(Some(search)) => {
@@ -95,7 +96,12 @@ impl Read for GetComplianceContentSearchStatus {
                     if unread.is_none() {
                         unread = unread_counts(&search);
                     }
-                    wanted = rows.row(search.raw.clone(), cells(&search), context(&search));
+                    let mut context = context(&search);
+                    if let Some((path, why)) = tenant.search.path_of(&good.value) {
+                        context.insert("path".to_owned(), json!(path));
+                        context.insert("why".to_owned(), json!(why));
+                    }
+                    wanted = rows.row(search.raw.clone(), cells(&search), context);
                     names.push(json!(search.name));
                     let message = format!("{}, {} items", search.state.word(), search.items);
                     Item::success(good.key, good.input, Outcome::Found, message)
@@ -110,6 +116,7 @@ impl Read for GetComplianceContentSearchStatus {
                     search::not_looked(&good, failure, &Settled::default())
                 }
             };
+            let item = item.went(tenant.search.path_of(&name));
             all &= item.outcome.is_success();
             rows.item(item);
         }

@@ -198,6 +198,10 @@ impl Change for PreviewComplianceSearchResult {
         out
     }
 
+    fn way(tenant: &Tenant, item: &Item) -> Option<(&'static str, &'static str)> {
+        tenant.search.path_of(&item.input)
+    }
+
     fn summary(_: &Input, items: &[Item]) -> Summary {
         let columns = [
             "Mailbox",

@@ -39,7 +39,8 @@ pub struct Input {
     /// Addresses of mailboxes or groups to search. None means all mailboxes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mailboxes: Option<Values>,
-    /// What to search for: KQL, or plain words.
+    /// What to search for: KQL, or plain words. Over Microsoft Graph clauses and words are joined by
+    /// AND or OR, not by a space.
     pub content_search_filter: String,
     /// Wait until the searches are done.
     #[serde(default)]
@@ -82,6 +83,25 @@ impl Input {
             )
             .hint("`mailcordon check kql` tries a query offline")
         })
+    }
+
+    /// The refusal of a name whose way takes only queries that every service reads alike. Nothing
+    /// was done about the name, so it is ours.
+    fn unclear(&self, tenant: &Tenant, good: &Good<String>, settled: &Settled) -> Option<Item> {
+        let tried = settled.attempts(&good.key).next().is_some();
+        if tried || !tenant.search.manner(&good.value).clear_queries {
+            return None;
+        }
+        let problem = KqlQuery::parse_clear(&self.content_search_filter).err()?;
+        let failure = Failure::invalid(
+            code::INVALID_QUERY,
+            format!("`content_search_filter`: this search would go over Microsoft Graph, which reads it differently: {problem}"),
+        )
+        .hint(
+            "join the clauses with AND or OR; `mailcordon check kql` tries a query offline, `mailcordon build kql` makes one",
+        );
+        let (key, input) = (good.key.as_str(), good.input.as_str());
+        Some(Item::failed(key, input, Outcome::Invalid, failure))
     }
 
     /// Where to look, and what is to be said about it.
@@ -213,6 +233,12 @@ impl Change for StartComplianceContentSearch {
                         .iter()
                         .flat_map(|search| search.warnings.iter().cloned());
                     plan.warnings.extend(said);
+                    if found.is_some()
+                        && let Some(refused) = input.unclear(tenant, &good, settled)
+                    {
+                        plan.settled.push(refused);
+                        continue;
+                    }
                     match running::next(&asked, &good, found.as_ref(), settled) {
                         Next::Settle(item) => plan.settled.push(*item),
                         Next::Do(Action::Create) => to_make.push(good),
@@ -297,6 +323,10 @@ impl Change for StartComplianceContentSearch {
             out.push((item.key.clone(), verdict));
         }
         out
+    }
+
+    fn way(tenant: &Tenant, item: &Item) -> Option<(&'static str, &'static str)> {
+        tenant.search.path_of(&item.input)
     }
 
     fn summary(_: &Input, items: &[Item]) -> Summary {
@@ -393,6 +423,11 @@ async fn make(
         let search = new_search(input, &good.value, locations.clone());
         match tenant.search.missing(&search).await {
             Ok(needs) => {
+                // Asking for what is missing has decided which way it goes.
+                if let Some(refused) = input.unclear(tenant, &good, settled) {
+                    plan.settled.push(refused);
+                    continue;
+                }
                 // All of them look in the same places, so one need is everybody's.
                 if !needs.is_empty() {
                     missing = needs;

@@ -25,13 +25,20 @@ enum Way {
     Classic,
 }
 
+impl Way {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::Classic => "compliance",
+        }
+    }
+}
+
 /// What was decided in this run.
 #[derive(Default)]
 struct Decided {
-    /// By name in lower case.
-    ways: HashMap<String, Way>,
-    /// The last decision, with its reason.
-    said: Option<(&'static str, &'static str)>,
+    /// By name in lower case, each with its reason.
+    ways: HashMap<String, (Way, &'static str)>,
     /// How Graph refused, so that it is asked once a run.
     refused: Option<Failure>,
     /// How the cmdlets refused.
@@ -72,17 +79,16 @@ impl EitherSearch {
     }
 
     fn decide(&self, name: &str, way: Way, why: &'static str) {
-        let path = match way {
-            Way::Graph => "graph",
-            Way::Classic => "compliance",
-        };
         let mut decided = self.decided();
-        decided.ways.insert(name.to_lowercase(), way);
-        decided.said = Some((path, why));
+        decided.ways.insert(name.to_lowercase(), (way, why));
+    }
+
+    fn decision(&self, name: &str) -> Option<(Way, &'static str)> {
+        self.decided().ways.get(&name.to_lowercase()).copied()
     }
 
     fn way(&self, name: &str) -> Option<Way> {
-        self.decided().ways.get(&name.to_lowercase()).copied()
+        self.decision(name).map(|(way, _)| way)
     }
 
     fn behind(&self, way: Way) -> &dyn ContentSearch {
@@ -237,8 +243,28 @@ fn neither(classic: Failure, graph: &Failure) -> Failure {
 #[async_trait]
 impl ContentSearch for EitherSearch {
     fn path(&self) -> (&'static str, &'static str) {
-        let said = self.decided().said;
-        said.unwrap_or(("graph", "nothing was found to go on with"))
+        let decided = self.decided();
+        let mut ways = decided.ways.values();
+        let Some(&(way, why)) = ways.next() else {
+            return ("graph", "nothing was found to go on with");
+        };
+        let (mut one_way, mut one_reason) = (true, true);
+        for (other, reason) in ways {
+            one_way &= *other == way;
+            one_reason &= *reason == why;
+        }
+        match (one_way, one_reason) {
+            (true, true) => (way.word(), why),
+            (true, false) => (way.word(), "each item says its own reason"),
+            (false, _) => (
+                "mixed",
+                "the searches go different ways: each item says which, and why",
+            ),
+        }
+    }
+
+    fn path_of(&self, name: &str) -> Option<(&'static str, &'static str)> {
+        self.decision(name).map(|(way, why)| (way.word(), why))
     }
 
     fn is_simulated(&self) -> bool {

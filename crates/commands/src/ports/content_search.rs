@@ -307,6 +307,9 @@ pub struct Manner {
     /// Purges of different searches go one after the other, and what one has taken is counted by
     /// searching again, since the service counts nothing itself.
     pub recounts: bool,
+    /// It takes only queries that both ways read alike: two clauses, or two bare words, that only a
+    /// space joins are taken as AND by one and as OR by the other.
+    pub clear_queries: bool,
 }
 
 impl Manner {
@@ -316,6 +319,7 @@ impl Manner {
         per_mailbox: 10,
         most_mailboxes: Some(50_000),
         recounts: false,
+        clear_queries: false,
     };
 }
 
@@ -346,8 +350,12 @@ pub type Said = Vec<String>;
 /// Searches and their actions in one tenant.
 #[async_trait]
 pub trait ContentSearch: Send + Sync {
-    /// Which way it goes (`compliance`), and why.
+    /// Which way the searches of this run go (`graph`, `compliance`, or `mixed`), and why.
     fn path(&self) -> (&'static str, &'static str);
+    /// Which way that search goes, and why; none while nobody has asked about it.
+    fn path_of(&self, _name: &str) -> Option<(&'static str, &'static str)> {
+        Some(self.path())
+    }
     /// The search of that name.
     async fn find(&self, name: &str) -> Result<Option<Search>, Failure>;
     /// Makes a search. One changing call.

@@ -13,8 +13,8 @@ use crate::{
     Change, History, Item, Outcome, Planned, Settled, Tenant, Verdict,
     fake::{self, FakeCmdlets, FakeConnection},
     ports::{
-        Action, ActionKind, ContentSearch, DeleteType, Locations, MailboxHits, NewSearch, Said,
-        Search, SearchState,
+        Action, ActionKind, ContentSearch, DeleteType, Locations, MailboxHits, Manner, NewSearch,
+        Said, Search, SearchState,
     },
 };
 
@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) unindexed: u64,
     /// So many questions after an action are answered as if it were not there yet.
     pub(crate) hidden: u32,
+    /// It takes only queries that every service reads alike.
+    pub(crate) clear_queries: bool,
     /// The copies in Recoverable Items can be seen.
     pub(crate) shows_copies: bool,
     /// What comes to pass before the n-th run of a search.
@@ -274,6 +276,13 @@ impl FakeSearch {
 impl ContentSearch for FakeSearch {
     fn path(&self) -> (&'static str, &'static str) {
         ("compliance", "test")
+    }
+
+    fn manner(&self, _: &str) -> Manner {
+        Manner {
+            clear_queries: self.0.lock().unwrap().clear_queries,
+            ..Manner::CLASSIC
+        }
     }
 
     async fn find(&self, name: &str) -> Result<Option<Search>, Failure> {

@@ -196,3 +196,41 @@ async fn several_names_are_a_search_each() {
     let raw = StartComplianceContentSearch::raw_data(&given, &driven.items[..1]);
     assert_eq!(raw["Name"], json!(["a"]));
 }
+
+#[tokio::test]
+async fn where_only_clear_queries_are_taken_two_clauses_with_a_space_make_no_search() {
+    let unclear = "from:evil subject:invoice";
+    for (query, outcome) in [
+        (unclear, Outcome::Invalid),
+        ("pay slip", Outcome::Invalid),
+        ("(from:evil) AND (subject:invoice)", Outcome::Started),
+    ] {
+        let service = FakeSearch::with([]);
+        service.0.lock().unwrap().clear_queries = true;
+        let asked = input(json!({"search_names": ["case"], "content_search_filter": query}));
+        let driven = run(&service, &asked).await;
+        assert_eq!(driven.outcomes(), [outcome], "{query}");
+        let made = usize::from(outcome == Outcome::Started);
+        assert_eq!(count(&service, "create case"), made, "{query}");
+        if made == 0 {
+            let item = driven.item("case");
+            assert_eq!(item.code(), Some(&code::INVALID_QUERY));
+            assert!(item.message.contains("Graph"), "{}", item.message);
+        }
+    }
+    // One that stands there already is not run either; by cmdlet it is, with a warning.
+    let there = || {
+        let mut search = fake::search("case", &[]);
+        search.query = unclear.to_owned();
+        FakeSearch::with([search])
+    };
+    let asked = input(json!({"search_names": ["case"], "content_search_filter": unclear}));
+    let closed = there();
+    closed.0.lock().unwrap().clear_queries = true;
+    let driven = run(&closed, &asked).await;
+    assert_eq!(driven.outcomes(), [Outcome::Invalid]);
+    assert_eq!(count(&closed, "run case"), 0);
+    let classic = run(&there(), &asked).await;
+    assert_eq!(classic.outcomes(), [Outcome::Started]);
+    assert!(classic.warns("the query: "), "{:?}", classic.warnings);
+}

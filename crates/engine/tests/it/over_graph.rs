@@ -327,6 +327,83 @@ async fn a_search_by_cmdlet_goes_on_there() {
     assert_eq!(unknown.error.as_ref().unwrap().status_code, 404);
 }
 
+#[tokio::test]
+async fn a_query_that_two_services_read_differently_is_refused_before_anything_is_made() {
+    let ground = Ground::new().await;
+    for query in ["from:n0rthwind.example subject:deposit", "direct deposit"] {
+        let input = json!({ "search_names": ["a", "b"], "content_search_filter": query });
+        for dry_run in [true, false] {
+            let cancel = Cancel::default();
+            let run = ground
+                .lab
+                .run_on(&ground.tenant, START, input.clone(), dry_run, &cancel);
+            let result = Box::pin(run).await.unwrap();
+            for name in ["a", "b"] {
+                assert_eq!(code_of(&result, name), "invalid_query", "{query}");
+                assert_eq!(outcome_of(&result, name), "invalid", "{query}");
+            }
+        }
+    }
+    for call in ["graph:createCase", "graph:createSearch"] {
+        assert_eq!(ground.calls(call), 0, "{call}");
+    }
+    // By cmdlet the same query is run, and warned about.
+    let user = ground.lab.settings(Credential::User);
+    set(&ground.lab, |settings| {
+        settings.compliance = Compliance::Legacy;
+    });
+    let input = json!({ "search_names": ["c"], "content_search_filter": "from:n0rthwind.example subject:deposit" });
+    let cancel = Cancel::default();
+    let classic = ground.lab.client(user);
+    let run = ground.lab.run_on(&classic, START, input, false, &cancel);
+    let classic = Box::pin(run).await.unwrap();
+    assert_eq!(outcome_of(&classic, "c"), "started", "{:?}", classic.items);
+    let told = classic.warnings.iter().any(|one| one.contains("the query"));
+    assert!(told, "{:?}", classic.warnings);
+}
+
+#[tokio::test]
+async fn names_that_go_different_ways_each_say_their_own() {
+    let ground = Ground::with(Credential::User).await;
+    set(&ground.lab, |settings| {
+        settings.compliance = Compliance::Legacy;
+    });
+    let classic = ground.lab.client(ground.lab.settings(Credential::User));
+    let input = json!({ "search_names": ["old"], "content_search_filter": WAVE, "wait": true });
+    let cancel = Cancel::default();
+    let run = ground.lab.run_on(&classic, START, input, false, &cancel);
+    Box::pin(run).await.unwrap();
+    ground.started("new", WAVE, None).await;
+    let both = json!({ "search_names": ["new", "old"] });
+    let status = ground.run(STATUS, both.clone()).await;
+    let input = json!({ "search_names": ["new", "old"], "delete_type": "hard_delete" });
+    let deleted = ground.run(DELETE, input).await;
+    for result in [&status, &deleted] {
+        assert_eq!(result.path, "mixed", "{}", result.why);
+        for (name, path, why) in [
+            ("new", "graph", "Graph is open"),
+            ("old", "compliance", "cmdlet"),
+        ] {
+            let item = result.items.iter().find(|item| item.input == name).unwrap();
+            assert_eq!(item.path.as_deref(), Some(path), "{item:?}");
+            assert!(item.why.as_ref().unwrap().contains(why), "{item:?}");
+        }
+        let paths: Vec<&Value> = result.context_data.iter().map(|row| &row["path"]).collect();
+        assert!(paths.contains(&&json!("graph")) && paths.contains(&&json!("compliance")));
+    }
+    // What a mailbox of a search is told apart goes the way of the search.
+    let parts = deleted
+        .items
+        .iter()
+        .filter(|item| item.input.starts_with("old: "));
+    assert!(parts.clone().count() > 0, "{:?}", deleted.items);
+    assert!(
+        parts
+            .into_iter()
+            .all(|item| item.path.as_deref() == Some("compliance"))
+    );
+}
+
 /// Command, result, path and missing grant of the four commands, for an app with these grants.
 async fn told(change: impl FnOnce(&mut sandbox::options::Graph)) -> Vec<[String; 3]> {
     let ground = Ground::new().await;

@@ -247,6 +247,7 @@ impl ContentSearch for GraphSearch {
             per_mailbox: 100,
             most_mailboxes: None,
             recounts: true,
+            clear_queries: true,
         }
     }
 
