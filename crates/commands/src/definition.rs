@@ -169,11 +169,11 @@ pub trait Change: Send + Sync + 'static {
         default_summary(Self::META.title, items)
     }
 
-    /// `raw_data` of the settled items.
-    fn raw_data(_input: &Self::Input, items: &[Item]) -> Value {
+    /// `raw_data` of the settled items, whose rows it may take.
+    fn raw_data(_input: &Self::Input, items: &mut [Item]) -> Value {
         let rows: Vec<Value> = items
-            .iter()
-            .flat_map(|item| item.raw.iter().cloned())
+            .iter_mut()
+            .flat_map(|item| std::mem::take(&mut item.raw))
             .collect();
         serde_json::json!({ "value": rows })
     }
@@ -240,7 +240,7 @@ pub trait Checked: Send + Sync {
     /// See [`Change::summary`].
     fn summary(&self, items: &[Item]) -> Summary;
     /// See [`Change::raw_data`].
-    fn raw_data(&self, items: &[Item]) -> Value;
+    fn raw_data(&self, items: &mut [Item]) -> Value;
     /// See [`Change::time_limit`].
     fn time_limit(&self) -> Span;
 }
@@ -371,7 +371,7 @@ impl<C: Read> Checked for ReadInput<C> {
         default_summary(C::META.title, items)
     }
 
-    fn raw_data(&self, _: &[Item]) -> Value {
+    fn raw_data(&self, _: &mut [Item]) -> Value {
         Value::Null
     }
 
@@ -424,7 +424,7 @@ impl<C: Change> Checked for ChangeInput<C> {
         C::summary(&self.input, items)
     }
 
-    fn raw_data(&self, items: &[Item]) -> Value {
+    fn raw_data(&self, items: &mut [Item]) -> Value {
         C::raw_data(&self.input, items)
     }
 

@@ -61,11 +61,11 @@ impl Run<'_> {
         result.simulated = self.tenant.is_simulated();
         result.cancelled = self.cancel.is_cancelled();
         let input = self.command.input();
-        let items = in_input_order(state.settled.items, &input);
+        let mut items = in_input_order(state.settled.items, &input);
         let summary = self.command.summary(&items);
         result.result = summary.table;
         result.key_fields = summary.key_fields;
-        result.raw_data = self.command.raw_data(&items);
+        result.raw_data = self.command.raw_data(&mut items);
         result.warnings = state.warnings;
         for warning in items.iter().flat_map(|item| item.warnings.iter()) {
             if !result.warnings.contains(warning) {
@@ -75,7 +75,7 @@ impl Run<'_> {
         if self.request.dry_run {
             result.plan = Some(state.plan);
         }
-        result.end_change(&items, failed, self.definition);
+        result.end_change(items, failed, self.definition);
         result
     }
 
@@ -478,7 +478,7 @@ fn in_input_order(mut items: Vec<Item>, input: &Value) -> Vec<Item> {
         let next = position.len();
         position.entry(text).or_insert(next);
     }
-    items.sort_by_key(|item| {
+    items.sort_by_cached_key(|item| {
         position
             .get(item.input.as_str())
             .copied()

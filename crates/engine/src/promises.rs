@@ -219,7 +219,7 @@ impl Checked for Scripted {
     fn summary(&self, _: &[Item]) -> Summary {
         Summary::default()
     }
-    fn raw_data(&self, _: &[Item]) -> Value {
+    fn raw_data(&self, _: &mut [Item]) -> Value {
         Value::Null
     }
     fn time_limit(&self) -> Span {

@@ -339,21 +339,19 @@ impl RunResult {
 
     pub(crate) fn end_change(
         &mut self,
-        items: &[Item],
+        items: Vec<Item>,
         failure: Option<Failure>,
         definition: &Definition,
     ) {
-        self.items = items.iter().map(ItemView::of).collect();
-        self.context_data = items.iter().map(context).collect();
         let planned = self
             .plan
             .as_ref()
             .is_some_and(|plan| !plan.steps.is_empty());
-        let bad = items.iter().find(|item| !item.outcome.is_success());
         let any_good = planned
             || items
                 .iter()
                 .any(|item| item.outcome.is_success() || item.outcome == Outcome::Pending);
+        let bad = items.iter().find(|item| !item.outcome.is_success());
         self.return_data = match (bad.is_some() || failure.is_some(), any_good) {
             (false, _) => ReturnData::Successful,
             (true, true) => ReturnData::PartiallySuccessful,
@@ -361,6 +359,8 @@ impl RunResult {
         };
         let failure = bad.and_then(|item| item.failure.clone()).or(failure);
         self.error = failure.map(|failure| ErrorView::of(&failure, definition));
+        self.items = items.iter().map(ItemView::of).collect();
+        self.context_data = items.into_iter().map(context).collect();
     }
 
     /// The exit status of the command line: 0 successful, 1 failed, 3 partially successful, 4 any
@@ -385,12 +385,12 @@ impl RunResult {
 }
 
 /// One flat object of an item: what was asked, what became of it, and what the command adds.
-fn context(item: &Item) -> Map<String, Value> {
+fn context(item: Item) -> Map<String, Value> {
     let mut out = Map::new();
-    out.insert("input".to_owned(), item.input.clone().into());
+    out.insert("input".to_owned(), item.input.into());
     out.insert("outcome".to_owned(), item.outcome.as_str().into());
-    out.insert("message".to_owned(), item.message.clone().into());
-    out.insert("identity".to_owned(), item.identity.clone().into());
+    out.insert("message".to_owned(), item.message.into());
+    out.insert("identity".to_owned(), item.identity.into());
     if let Some(failure) = &item.failure {
         out.insert(
             "kind".to_owned(),
@@ -398,6 +398,6 @@ fn context(item: &Item) -> Map<String, Value> {
         );
         out.insert("code".to_owned(), failure.code.as_str().into());
     }
-    out.extend(item.context.clone());
+    out.extend(item.context);
     out
 }

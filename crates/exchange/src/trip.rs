@@ -169,7 +169,12 @@ impl Exchange {
                         step
                     } else {
                         match self.judge(ask, trip, &bearer, &mut tries, &response, permit, &read) {
-                            Ok(value) => return Ok(answer(value, response, url, tries.repeated)),
+                            Ok(value) => {
+                                // Whoever was given the place sends before this answer is worked
+                                // on: the service is not kept waiting for it.
+                                tokio::task::yield_now().await;
+                                return Ok(answer(value, response, url, tries.repeated));
+                            }
                             Err(step) => step,
                         }
                     }

@@ -9,6 +9,9 @@ use std::{borrow::Cow, fmt::Write};
 /// Whether a character must not reach a terminal or a log as it stands: controls (C0, DEL, C1),
 /// bidirectional controls, zero-width characters, line and paragraph separators, tag characters.
 pub fn is_hostile(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     c.is_control()
         || matches!(c,
             '\u{00AD}'
@@ -26,10 +29,17 @@ pub fn is_hostile(c: char) -> bool {
             | '\u{E0000}'..='\u{E0FFF}')
 }
 
+/// Whether a text is printable ASCII, as most are: no branch on a byte, so that it takes next to
+/// nothing.
+fn is_plain(text: &str) -> bool {
+    text.bytes()
+        .fold(true, |plain, byte| plain & (0x20..0x7F).contains(&byte))
+}
+
 /// One line of text with every hostile character written as an escape (`\n`, `\t`, `\u{1b}`).
 /// A backslash stays as it is: an identity such as `guid\guid` must be copyable.
 pub fn line(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_hostile) {
+    if is_plain(text) || !text.chars().any(is_hostile) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -61,7 +71,7 @@ pub fn clipped(text: &str, limit: usize) -> String {
 /// escaped here, everything else is kept.
 pub fn json(text: &str) -> Cow<'_, str> {
     let needs = |c: char| is_hostile(c) && c != '\n' && c != '\t' && c != '\r';
-    if !text.chars().any(needs) {
+    if is_plain(text) || !text.chars().any(needs) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 32);

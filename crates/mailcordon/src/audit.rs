@@ -1,12 +1,12 @@
 //! `mailcordon audit`: proves that nobody has touched the record of who did what.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command};
 use kernel::Failure;
 use store::{
     Access,
-    audit::{Report, Source, Tail, verify},
+    audit::{Source, Tail, Verdict, verify},
 };
 
 use crate::{
@@ -16,6 +16,10 @@ use crate::{
     setup::{self, Machine},
     terminal,
 };
+
+/// What is missing without the file.
+const NO_CHECKPOINTS: &str =
+    "no checkpoint file was compared: entries cut off at the end of a chain would not show";
 
 /// The grammar.
 pub fn grammar() -> Command {
@@ -94,15 +98,21 @@ fn check(matches: &ArgMatches) -> Result<u8, Failure> {
         None => Source::Database(database),
     };
     let report = verify(&source, &key, checkpoints.as_deref()).map_err(store::failure)?;
-    match Format::of(matches) {
-        Format::Table => print(&report, checkpoints.as_deref()),
-        Format::Json | Format::Ndjson => output::json(&report),
-    }
-    Ok(u8::from(!report.holds()))
+    let note = checkpoints.is_none().then_some(NO_CHECKPOINTS);
+    Ok(tell(&Verdict::of(report, note), matches))
 }
 
-fn print(report: &Report, checkpoints: Option<&Path>) {
-    for chain in &report.chains {
+/// Shows a verdict, and gives the exit code.
+pub fn tell(verdict: &Verdict, matches: &ArgMatches) -> u8 {
+    match Format::of(matches) {
+        Format::Table => print(verdict),
+        Format::Json | Format::Ndjson => output::json(verdict),
+    }
+    u8::from(!verdict.holds)
+}
+
+fn print(verdict: &Verdict) {
+    for chain in &verdict.report.chains {
         let tail = match chain.tail {
             Tail::Unproven => "its end is unproven".to_owned(),
             Tail::ProvenTo(seq) => format!("proven to reach at least to entry {seq}"),
@@ -113,7 +123,7 @@ fn print(report: &Report, checkpoints: Option<&Path>) {
             chain.chain
         )));
     }
-    for problem in &report.problems {
+    for problem in &verdict.report.problems {
         let place = problem
             .seq
             .map_or_else(String::new, |seq| format!(", entry {seq}"));
@@ -122,13 +132,11 @@ fn print(report: &Report, checkpoints: Option<&Path>) {
             problem.chain, problem.what
         )));
     }
-    if checkpoints.is_none() {
-        terminal::note(
-            "no checkpoint file was compared: entries cut off at the end of a chain would not show",
-        );
+    if let Some(note) = &verdict.note {
+        terminal::note(&kernel::escape::line(note));
     }
-    terminal::note(if report.holds() {
-        "the record holds"
+    terminal::note(if verdict.holds {
+        "the record holds as far as it was checked"
     } else {
         "the record does NOT hold; keep the database and the checkpoint file as evidence"
     });

@@ -199,11 +199,19 @@ pub fn execute(
                 RunResult::failed(id, &request, definition, &failure)
             }
         };
-        shown.end(&result);
         if let Some(store) = &store {
             checkpoint(store).await;
         }
-        Ok(result.exit_status())
+        // The database is closed, which moves its journal into it, while the result is written.
+        drop(engine);
+        let closing = tokio::task::spawn_blocking(move || drop(store));
+        shown.end(&result);
+        let status = result.exit_status();
+        drop(result);
+        closing
+            .await
+            .map_err(|error| Failure::internal(format!("the record was not closed: {error}")))?;
+        Ok(status)
     })
 }
 

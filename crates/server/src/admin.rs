@@ -4,6 +4,6 @@ mod audit;
 mod freeze;
 mod tokens;
 
-pub(crate) use audit::{ChainView, EntryView, VerifyView, chains, entries, export, verify};
+pub(crate) use audit::{ChainView, EntryView, chains, entries, export, verify};
 pub(crate) use freeze::{FreezeBody, FreezeView, freeze, frozen, unfreeze};
 pub(crate) use tokens::{NewTokenBody, NewTokenView, TokenView, create, list, revoke};

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use crate::{conn::Conn, error::Result, sql};
 
 pub use checkpoint::{Checkpoint, Head};
-pub use verify::{ChainReport, Problem, Report, Source, Tail, verify};
+pub use verify::{ChainReport, Problem, Report, Source, Tail, Verdict, verify};
 
 pub(crate) use checkpoint::heads;
 pub(crate) use export::read;

@@ -203,8 +203,9 @@ pub(crate) fn sqlite(path: &std::path::Path, shared: Shared, look: bool) -> Resu
         let setting = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         let journal = setting("PRAGMA journal_mode = WAL")?;
+        // Nothing of a run goes to a temporary file, which would lie on another disk.
         connection.execute_batch(
-            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
              PRAGMA wal_autocheckpoint = 4000",
         )?;
         let synchronous = number("PRAGMA synchronous")?;

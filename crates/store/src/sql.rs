@@ -140,7 +140,8 @@ statements! {
     INTEND = "UPDATE steps SET intent = $3 WHERE run = $1 AND step = $2 RETURNING body";
     ATTEMPT = "INSERT INTO steps (run, step, round, place, body, intent, attempt, attempted) \
         VALUES ($1, $2, 0, 0, $3, $5, $4, \
-          (SELECT COALESCE(MAX(s.attempted), 0) + 1 FROM steps s WHERE s.run = $1)) \
+          (SELECT COALESCE(MAX(s.attempted), 0) + 1 FROM steps s \
+            WHERE s.run = $1 AND s.attempted IS NOT NULL)) \
         ON CONFLICT (run, step) DO UPDATE SET attempt = excluded.attempt, \
         attempted = excluded.attempted";
     ADD_ITEM = "INSERT INTO items (run, seq, item, outcome, body, raw) \

@@ -239,7 +239,7 @@ impl Change for SearchAndPurge {
         }
     }
 
-    fn raw_data(_: &Input, items: &[Item]) -> Value {
+    fn raw_data(_: &Input, items: &mut [Item]) -> Value {
         let rows: Vec<&Value> = items.iter().flat_map(|item| &item.raw).collect();
         let statement = items.iter().find(|item| item.key == rounds::STATEMENT);
         json!({ "statement": statement.map(|item| &item.context), "value": rows })

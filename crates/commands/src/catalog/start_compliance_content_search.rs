@@ -361,7 +361,7 @@ impl Change for StartComplianceContentSearch {
 
     /// `$.Name` is the name of the one search, or the list of names when several were asked for,
     /// whatever became of them.
-    fn raw_data(input: &Input, items: &[Item]) -> Value {
+    fn raw_data(input: &Input, items: &mut [Item]) -> Value {
         let rows = items.iter().flat_map(|item| {
             // A search that is waited for in vain is there; its row was never settled.
             let named = (item.outcome == Outcome::Pending && item.raw.is_empty())

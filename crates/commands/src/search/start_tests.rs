@@ -26,10 +26,10 @@ fn count(service: &FakeSearch, call: &str) -> usize {
 async fn a_search_is_made_and_run() {
     let service = FakeSearch::with([]);
     service.0.lock().unwrap().warning = Some("the service says".to_owned());
-    let driven = run(&service, &case()).await;
+    let mut driven = run(&service, &case()).await;
     assert_eq!(driven.outcomes(), [Outcome::Started]);
     assert!(driven.warns("the service says"));
-    let raw = StartComplianceContentSearch::raw_data(&case(), &driven.items);
+    let raw = StartComplianceContentSearch::raw_data(&case(), &mut driven.items);
     assert_eq!(raw["Name"], "case");
     assert_eq!(
         (count(&service, "create case"), count(&service, "run case")),
@@ -91,14 +91,14 @@ async fn a_running_search_is_already_so_and_waited_for_if_asked() {
         wait: true,
         ..case()
     };
-    let driven = run(&service, &waits).await;
+    let mut driven = run(&service, &waits).await;
     assert_eq!(driven.outcomes(), [Outcome::Pending]);
     let hint = driven.item("case").failure.clone().unwrap().hint.unwrap();
     assert!(
         hint.ends_with("get-compliance-content-search-status --search-names case"),
         "{hint}"
     );
-    let raw = StartComplianceContentSearch::raw_data(&waits, &driven.items);
+    let raw = StartComplianceContentSearch::raw_data(&waits, &mut driven.items);
     assert_eq!(raw["Name"], "case", "a later step still finds the name");
     assert_eq!(count(&service, "run case"), 0);
 }
@@ -189,11 +189,11 @@ async fn several_names_are_a_search_each() {
     let service = FakeSearch::with([]);
     let given = input(json!({"search_names": ["a", "b"], "content_search_filter": "from:evil"}));
     let driven = run(&service, &given).await;
-    let raw = StartComplianceContentSearch::raw_data(&given, &driven.items);
+    let raw = StartComplianceContentSearch::raw_data(&given, &mut driven.items.clone());
     assert_eq!(raw["Name"], json!(["a", "b"]));
     assert_eq!(raw["searches"].as_array().unwrap().len(), 2);
     // The shape follows what was asked, not how much of it succeeded.
-    let raw = StartComplianceContentSearch::raw_data(&given, &driven.items[..1]);
+    let raw = StartComplianceContentSearch::raw_data(&given, &mut driven.items[..1].to_vec());
     assert_eq!(raw["Name"], json!(["a"]));
 }
 

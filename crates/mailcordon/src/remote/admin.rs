@@ -7,14 +7,10 @@ use engine::RunRequest;
 use kernel::{ErrorKind, Failure, Secret, failure::code};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use store::audit::Verdict;
 
 use super::{Service, client::Ask, part, run};
-use crate::{
-    arguments, connections,
-    output::{self, Format},
-    run::Asked,
-    terminal, tokens,
-};
+use crate::{arguments, connections, output::Format, run::Asked, terminal, tokens};
 
 /// `mailcordon connection`.
 pub async fn connection(service: &Service, matches: &ArgMatches) -> Result<u8, Failure> {
@@ -118,32 +114,9 @@ pub async fn audit(service: &Service, matches: &ArgMatches) -> Result<u8, Failur
 }
 
 async fn verify(service: &Service, matches: &ArgMatches) -> Result<u8, Failure> {
-    #[derive(Deserialize)]
-    struct Summary {
-        holds: bool,
-        problems: Vec<String>,
-        entries: u64,
-        note: String,
-    }
     let ask = Ask::get("/api/v1/audit/verify");
-    let whole: Value = service.client.json(&ask).await?;
-    let summary: Summary = serde_json::from_value(whole.clone())
-        .map_err(|error| super::client::strange(&format!("another summary: {error}")))?;
-    if Format::of(matches) == Format::Table {
-        terminal::data(&format!("{} entries", summary.entries));
-        for problem in &summary.problems {
-            terminal::data(&kernel::escape::line(&format!("BROKEN {problem}")));
-        }
-        terminal::note(&summary.note);
-        terminal::note(if summary.holds {
-            "no gap is seen from inside"
-        } else {
-            "the record does NOT hold; keep the database and the checkpoint file as evidence"
-        });
-    } else {
-        output::json(&whole);
-    }
-    Ok(u8::from(!summary.holds))
+    let verdict: Verdict = service.client.json(&ask).await?;
+    Ok(crate::audit::tell(&verdict, matches))
 }
 
 async fn export(service: &Service) -> Result<u8, Failure> {

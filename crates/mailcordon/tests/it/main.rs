@@ -11,6 +11,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod asked;
 mod hostile;
 mod input;
 mod lab;

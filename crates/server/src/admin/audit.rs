@@ -1,6 +1,9 @@
 //! The audit chains.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -9,12 +12,19 @@ use kernel::{Failure, failure::code};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::AuditEntry;
+use store::{
+    AuditEntry,
+    audit::{ChainReport, Report, Tail, Verdict},
+};
 
 use crate::{access::Caller, app::App, cursor, dispatch::Call, reply, runs, schemas::Paged};
 
 /// How many entries are read at once.
 const BATCH: usize = 500;
+/// How many missing entries are named.
+const MOST_PROBLEMS: usize = 100;
+/// What a look from inside cannot see.
+const FROM_INSIDE: &str = "only gaps are seen from inside; `mailcordon audit verify` beside the database, or on an export, proves the hashes and the ends with the key and the checkpoint file";
 
 /// A chain.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -40,19 +50,6 @@ pub(crate) struct EntryView {
     body: Value,
     /// The hash over the entry before and this one, in hexadecimal.
     hash: String,
-}
-
-/// What a look at the chains found.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct VerifyView {
-    /// Whether every chain is without gaps up to the end that it had when the look began.
-    holds: bool,
-    /// What is wrong.
-    problems: Vec<String>,
-    /// How many entries were read.
-    entries: u64,
-    /// How the hashes are proved.
-    note: &'static str,
 }
 
 /// `GET /api/v1/audit/chains`.
@@ -151,34 +148,31 @@ pub(crate) async fn verify(call: Call) -> Result<Response, Failure> {
         chains: seen.clone().into(),
         after: 0,
     };
-    let mut problems = Vec::new();
-    let mut entries = 0;
-    let mut counts = std::collections::BTreeMap::<String, i64>::new();
+    let mut report = Report::default();
+    let mut found = BTreeMap::<String, (u64, i64)>::new();
     while let Some((chain, rows)) = walk.batch().await? {
-        let last = counts.entry(chain.clone()).or_default();
+        let (entries, last) = found.entry(chain.clone()).or_default();
         for row in rows {
-            entries += 1;
-            if row.seq != *last + 1 && problems.len() < 100 {
-                problems.push(format!("{chain}: the entry before {} is missing", row.seq));
+            *entries += 1;
+            if row.seq != *last + 1 && report.problems.len() < MOST_PROBLEMS {
+                report.problem(&chain, Some(row.seq), "the entry before it is missing");
             }
             *last = row.seq;
         }
     }
     for (chain, end) in seen {
-        let last = counts.get(&chain).copied().unwrap_or(0);
+        let (entries, last) = found.get(&chain).copied().unwrap_or_default();
         if last != end {
-            problems.push(format!(
-                "{chain}: it should end with {end} and ends with {last}"
-            ));
+            let what = format!("it should end with {end} and ends with {last}");
+            report.problem(&chain, None, what);
         }
+        report.chains.push(ChainReport {
+            chain,
+            entries,
+            tail: Tail::Unproven,
+        });
     }
-    let view = VerifyView {
-        holds: problems.is_empty(),
-        problems,
-        entries,
-        note: "`mailcordon audit verify` proves the hashes and the ends, with the key and the checkpoint file",
-    };
-    reply::json(200, &view)
+    reply::json(200, &Verdict::of(report, Some(FROM_INSIDE)))
 }
 
 /// The chains that a caller sees, with their length.

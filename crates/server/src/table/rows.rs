@@ -8,7 +8,6 @@ use crate::{
     Connection,
     admin::{
         self, ChainView, EntryView, FreezeBody, FreezeView, NewTokenBody, NewTokenView, TokenView,
-        VerifyView,
     },
     checks::{self, EntryBody, KqlBody, MatchBody},
     commands::{self, CommandDoc},
@@ -352,7 +351,7 @@ fn audit(rows: &mut Rows<'_>) -> Vec<Route> {
                 "What can be seen from inside; the proof of the hashes is made offline.",
             )
             .needs("admin")
-            .gives::<VerifyView>(200, "What was found.")
+            .gives::<store::audit::Verdict>(200, "What was found.")
             .by(by!(admin::verify), &[]),
     ]
 }

@@ -8,7 +8,8 @@ use std::{
 };
 
 use aws_lc_rs::hmac;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{AuditEntry, Checkpoint, genesis, hash};
 use crate::{
@@ -26,7 +27,7 @@ pub enum Source {
 }
 
 /// Something that is not as it was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// The chain.
     pub chain: String,
@@ -37,7 +38,7 @@ pub struct Problem {
 }
 
 /// What is known of the end of a chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tail {
     /// Nothing outside says how long the chain was: entries may have been cut off at its end.
@@ -47,7 +48,7 @@ pub enum Tail {
 }
 
 /// One chain, checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChainReport {
     /// Its name.
     pub chain: String,
@@ -58,7 +59,7 @@ pub struct ChainReport {
 }
 
 /// What a check found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// The chains.
     pub chains: Vec<ChainReport>,
@@ -74,12 +75,36 @@ impl Report {
         self.problems.is_empty()
     }
 
-    fn problem(&mut self, chain: &str, seq: Option<i64>, what: impl Into<String>) {
+    /// Adds something that is wrong.
+    pub fn problem(&mut self, chain: &str, seq: Option<i64>, what: impl Into<String>) {
         self.problems.push(Problem {
             chain: chain.to_owned(),
             seq,
             what: what.into(),
         });
+    }
+}
+
+/// A report as it is given out, by whoever checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// Whether everything that was checked holds.
+    pub holds: bool,
+    /// What was found.
+    #[serde(flatten)]
+    pub report: Report,
+    /// What this check could not see.
+    pub note: Option<String>,
+}
+
+impl Verdict {
+    /// The verdict on a report.
+    pub fn of(report: Report, note: Option<&str>) -> Self {
+        Self {
+            holds: report.holds(),
+            report,
+            note: note.map(str::to_owned),
+        }
     }
 }
 

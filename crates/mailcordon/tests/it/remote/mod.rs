@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value;
 
 use crate::lab::{Lab, outcomes, result, said};
-use service::Service;
+pub use service::Service;
 
 /// What differs between two runs of one thing: ids, times, identities.
 fn scrubbed(mut value: Value) -> Value {
@@ -302,6 +302,34 @@ fn tokens_and_the_audit_are_the_service_s() {
         "--no-checkpoints",
     ]);
     assert_eq!(offline.status.code(), Some(0), "{}", said(&offline));
+
+    // Whoever checks, a script finds the same fields; only what could be proved differs.
+    let beside = lab.run(&[
+        "audit",
+        "verify",
+        "--data",
+        &folder,
+        "--output",
+        "json",
+        "--service",
+    ]);
+    let (here, beside) = (result(&verified), result(&beside));
+    let names = |value: &Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&here), names(&beside));
+    let chains = |value: &Value| -> Vec<Value> {
+        let chains = value["chains"].as_array().unwrap().iter();
+        chains.map(|chain| chain["chain"].clone()).collect()
+    };
+    assert_eq!(chains(&here), chains(&beside));
+    assert!(chains(&here).len() > 1, "{here}");
+    assert!(here["note"].as_str().unwrap().contains("from inside"));
 }
 
 #[test]
