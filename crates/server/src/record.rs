@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use commands::Plan;
-use engine::LedgerError;
+use engine::{LedgerError, NewRun};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Clock, Failure, Secret, failure::code, ids::RunId};
 use serde_json::Value;
@@ -80,6 +80,11 @@ impl Record {
 
     pub(crate) async fn plan(&self, run: RunId) -> Result<Option<Plan>> {
         told(self.store.plan(run).await)
+    }
+
+    /// The run that was recorded before under the key of this one.
+    pub(crate) async fn known(&self, new: &NewRun) -> Result<Option<RunId>> {
+        told(self.store.known(new).await)
     }
 
     /// The plan that a hash stands for.

@@ -126,7 +126,7 @@ impl Encoded {
 
     /// Records it, in the transaction of the caller.
     pub(crate) async fn submit(&self, conn: &mut Conn) -> Result<Submitted> {
-        if let Some(known) = self.claim_key_first(conn).await? {
+        if let Some(known) = self.known(conn).await? {
             return Ok(Submitted::Known(known));
         }
         if self.changes && is_frozen(conn).await? {
@@ -201,7 +201,7 @@ impl Encoded {
     }
 
     /// The run that the key is known for, if it is.
-    async fn claim_key_first(&self, conn: &mut Conn) -> Result<Option<RunId>> {
+    pub(crate) async fn known(&self, conn: &mut Conn) -> Result<Option<RunId>> {
         let Some(key) = &self.new.key else {
             return Ok(None);
         };

@@ -26,6 +26,9 @@ use crate::{
 /// Who is asking.
 pub(super) const USER_AGENT: &str = concat!("mailcordon/", env!("CARGO_PKG_VERSION"));
 
+/// Most of an answer that a connection buffers, its head included. It is kept while the connection
+/// is idle, and a service of many tenants keeps many.
+const READ_BUFFER: usize = 64 * 1024;
 /// Idle connections kept for one origin.
 const MAX_IDLE: usize = 64;
 
@@ -198,7 +201,9 @@ pub(super) async fn handshake(
     stream: super::dial::Stream,
     host: &str,
 ) -> Result<http1::SendRequest<Full<Bytes>>, SendError> {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream))
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(READ_BUFFER)
+        .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| SendError::not_sent(SendKind::Connect, host, words(&error)))?;
     tokio::spawn(async move {

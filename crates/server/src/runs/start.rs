@@ -126,7 +126,11 @@ pub(crate) async fn order(
         ..Submission::of(origin)
     };
     // What cannot be a run at all is told before what the token's caps say about it.
-    call.app.workers.engine().new_run(request.clone(), &how)?;
+    let new = call.app.workers.engine().new_run(request.clone(), &how)?;
+    // A repeat of what was taken uses up nothing more of them.
+    if let Some(run) = call.app.record.known(&new).await? {
+        return Ok((run, true));
+    }
     caps::check(&call.app.record, caller, definition, &request).await?;
     call.app.workers.submit(request, &how).await
 }

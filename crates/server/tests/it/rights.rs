@@ -177,7 +177,19 @@ async fn caps_count_items_in_a_run_and_in_an_hour() {
     let more = start(block(&["c@w.example", "d@w.example"])).await;
     let more = more.problem(429, "cap_reached");
     assert_eq!(more["args"]["cap"], "items in an hour");
-    start(block(&["c@w.example"])).await.is(200);
+    let last = async || {
+        let ask = world.post("/api/v1/runs?wait=60", block(&["c@w.example"]));
+        let ask = ask.header("idempotency-key", "last").token(&capped);
+        ask.send().await
+    };
+    let first = last().await.is(200).json();
+    // The caps are used up; asked again, the same run is answered and nothing more is changed.
+    let again = last().await;
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.is(200).json()["run_id"], first["run_id"]);
+    start(block(&["e@w.example"]))
+        .await
+        .problem(429, "cap_reached");
     let mut dry = block(&["d@w.example", "e@w.example", "f@w.example"]);
     dry["dry_run"] = json!(true);
     start(dry).await.is(200);
