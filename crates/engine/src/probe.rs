@@ -15,18 +15,21 @@ pub enum Point {
     AnsweredToSettled,
     /// One step is settled; the next has not begun.
     BetweenItems,
+    /// What was accepted is still under way; it is about to be asked about again.
+    InPoll,
     /// Rows of a read came in; their page is not written.
     InsidePage,
 }
 
 impl Point {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::BeforeIntent,
         Self::IntentToSend,
         Self::InFlight,
         Self::AnsweredToSettled,
         Self::BetweenItems,
+        Self::InPoll,
         Self::InsidePage,
     ];
 
@@ -38,6 +41,7 @@ impl Point {
             Self::InFlight => "in_flight",
             Self::AnsweredToSettled => "answered_to_settled",
             Self::BetweenItems => "between_items",
+            Self::InPoll => "in_poll",
             Self::InsidePage => "inside_page",
         }
     }

@@ -307,6 +307,7 @@ impl Run<'_> {
             if running.is_empty() {
                 return settled;
             }
+            self.probe.reached(Point::InPoll).await;
             let left = limit.saturating_sub(self.clock.elapsed().saturating_sub(begin));
             if left.is_zero() || self.cancel.is_cancelled() {
                 settled.extend(running.into_iter().map(|(item, waiting_for)| {

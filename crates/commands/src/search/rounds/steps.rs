@@ -103,7 +103,7 @@ impl Look<'_, '_> {
     }
 
     fn in_a_while(&self, wait: Duration) -> Option<jiff::Timestamp> {
-        let wait = jiff::SignedDuration::try_from(wait).unwrap_or_default();
+        let wait = jiff::SignedDuration::try_from(self.tenant.paced(wait)).unwrap_or_default();
         self.tenant.clock.now().checked_add(wait).ok()
     }
 

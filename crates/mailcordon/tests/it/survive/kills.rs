@@ -257,7 +257,8 @@ fn releases(lab: &Lab) -> Work {
     }
 }
 
-fn number(name: &str, otherwise: usize) -> usize {
+/// A count from outside.
+pub fn number(name: &str, otherwise: usize) -> usize {
     std::env::var(name)
         .ok()
         .and_then(|text| text.parse().ok())

@@ -10,4 +10,5 @@ mod first_page;
 mod judge;
 mod kills;
 mod leases;
+mod purges;
 pub mod service;
