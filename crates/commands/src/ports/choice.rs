@@ -337,6 +337,10 @@ impl ContentSearch for EitherSearch {
         self.home(&order.name).await?.purge(order).await
     }
 
+    async fn turn(&self, order: &PurgeOrder) -> Result<Option<Failure>, Failure> {
+        self.home(&order.name).await?.turn(order).await
+    }
+
     async fn own_purge(
         &self,
         order: &PurgeOrder,

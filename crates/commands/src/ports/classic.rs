@@ -128,6 +128,7 @@ fn action_of(row: &Row, warnings: Said) -> Action {
         errors: text(view.errors()),
         warnings,
         shown: None,
+        claim: crate::ports::Claim::Recorded,
         recount: None,
         raw: row.to_value(),
     }

@@ -182,6 +182,19 @@ impl DeleteType {
     }
 }
 
+/// How surely a purge is the one that was asked about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claim {
+    /// It is recorded as that, or the service itself says so.
+    #[default]
+    Recorded,
+    /// It is, and nobody else can know yet: it has to be recorded.
+    Ours,
+    /// It may be another run's, which has not recorded it yet.
+    Unclear,
+}
+
 /// An action as the service knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Action {
@@ -207,6 +220,9 @@ pub struct Action {
     /// What a preview shows, where it comes as rows and not as text.
     #[serde(default)]
     pub shown: Option<Shown>,
+    /// Whose it is.
+    #[serde(default)]
+    pub claim: Claim,
     /// What a search after a purge found, where the service counts nothing itself.
     #[serde(default)]
     pub recount: Option<Recount>,
@@ -280,6 +296,10 @@ pub struct Accepted {
     /// The service's id of the work, where it gives one.
     pub operation: Option<String>,
 }
+
+/// How the key of a preparation begins that records a purge where others see it. It comes before
+/// anything else that is owed to the purge.
+pub(crate) const RECORD_PURGE: &str = "record_purge";
 
 /// Something that must be done before a search can be made, or after a purge for its account. Each
 /// touches no mail and no setting, and is one call at most.
@@ -407,8 +427,15 @@ pub trait ContentSearch: Send + Sync {
         })
     }
 
+    /// Why that purge has to wait for its turn, if it has to: purges of one place go one after the
+    /// other. Reads only.
+    async fn turn(&self, _order: &PurgeOrder) -> Result<Option<Failure>, Failure> {
+        Ok(None)
+    }
+
     /// The purge that a run of ours has sent, also when its answer was lost: a purge that is there
-    /// and that no other run has recorded. `operation` is the id that its answer gave, if it came.
+    /// and that no other run has recorded. While another may still record it, it counts as under
+    /// way and its claim is unclear. `operation` is the id that its answer gave, if it came.
     async fn own_purge(
         &self,
         order: &PurgeOrder,

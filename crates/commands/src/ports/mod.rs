@@ -13,10 +13,11 @@ pub use choice::EitherSearch;
 pub use classic::ClassicSearch;
 pub use cmdlets::{Cmdlets, PageSource};
 pub use connection::{CloudConnection, Connection, SignIn};
+pub(crate) use content_search::RECORD_PURGE;
 pub use content_search::{
-    Accepted, Action, ActionKind, ContentSearch, DeleteType, GraphStanding, Locations, MailboxHits,
-    Manner, NewSearch, Preparation, PurgeOrder, Recount, Said, Search, SearchState, Shown,
-    ShownItem, Standing,
+    Accepted, Action, ActionKind, Claim, ContentSearch, DeleteType, GraphStanding, Locations,
+    MailboxHits, Manner, NewSearch, Preparation, PurgeOrder, Recount, Said, Search, SearchState,
+    Shown, ShownItem, Standing,
 };
 pub use exchange::Learned;
 pub use graph_search::{CASE as EDISCOVERY_CASE, GraphSearch};

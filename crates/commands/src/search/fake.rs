@@ -114,6 +114,7 @@ pub(crate) fn action(name: &str, results: &str, made: i64) -> Action {
         errors: None,
         warnings: Vec::new(),
         shown: None,
+        claim: crate::ports::Claim::Recorded,
         recount: None,
         raw: json!({ "Name": name, "Results": results }),
     }

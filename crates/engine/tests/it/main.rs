@@ -9,6 +9,7 @@
 
 mod connections;
 mod graph_purges;
+mod graph_turns;
 mod ground;
 mod intercept;
 mod lists;

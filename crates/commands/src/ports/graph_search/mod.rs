@@ -2,6 +2,7 @@
 //! neither names apart nor says of which search a piece of work is: both are kept here, and what
 //! must outlive this process stands in the description of the search ([`mark`]).
 
+mod claim;
 mod counts;
 mod mark;
 mod prepare;
@@ -59,6 +60,8 @@ struct Known {
     estimates: HashMap<SearchId, OperationId>,
     previews: HashMap<SearchId, OperationId>,
     purges: HashMap<SearchId, OperationId>,
+    /// Purges that nobody has recorded, with when they were first seen (elapsed time).
+    unclear: HashMap<OperationId, Duration>,
     /// The estimate that counts what a purge left.
     recounts: HashMap<SearchId, OperationId>,
     /// Counts by mailbox, by the estimate they belong to.
@@ -340,6 +343,11 @@ impl ContentSearch for GraphSearch {
 
     async fn purge(&self, order: &PurgeOrder) -> Result<Accepted, Failure> {
         self.start_purge(order).await
+    }
+
+    async fn turn(&self, order: &PurgeOrder) -> Result<Option<Failure>, Failure> {
+        let (case, found) = self.needed(&order.name).await?;
+        self.busy(&case, &found, order).await
     }
 
     async fn own_purge(

@@ -58,6 +58,7 @@ impl GraphSearch {
             ended_at: work.ended_at,
             errors: view::errors(&work),
             warnings: Vec::new(),
+            claim: crate::ports::Claim::Recorded,
             recount: None,
             raw: row(name, &case, &work, "Preview"),
             shown,

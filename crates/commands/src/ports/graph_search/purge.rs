@@ -1,14 +1,14 @@
-//! Purges: made once, found again by what the case and the descriptions of its searches say, and
-//! counted by searching again.
+//! Purges: made once, recorded behind the description of their search, and counted by searching
+//! again. Which of the case's purges is whose is a matter of its own ([`super::claim`]).
 
 use std::time::Duration;
 
 use graph::{
     CaseId, OperationId,
-    ediscovery::{GetOperation, ListOperations, Purge, PurgeType, Search as Found, Work},
+    ediscovery::{GetOperation, Purge, PurgeType, Search as Found, Work},
 };
 use jiff::{SignedDuration, Timestamp};
-use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
+use kernel::{Failure, escape};
 use serde_json::{Value, json};
 
 use super::{
@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{
     ports::{
-        Accepted, Action, ActionKind, DeleteType, Locations, Preparation, PurgeOrder, Recount,
-        content_search::search_changed,
+        Accepted, Action, ActionKind, Claim, DeleteType, Locations, Preparation, PurgeOrder,
+        Recount,
+        content_search::{RECORD_PURGE, search_changed},
     },
     search::{same_locations, show_locations},
 };
@@ -33,7 +34,9 @@ impl GraphSearch {
     pub(super) async fn start_purge(&self, order: &PurgeOrder) -> Result<Accepted, Failure> {
         let (case, found) = self.needed(&order.name).await?;
         self.unchanged(&case, &found, order).await?;
-        self.alone(&case, &found, order).await?;
+        if let Some(busy) = self.busy(&case, &found, order).await? {
+            return Err(busy);
+        }
         let purge = Purge {
             case: case.clone(),
             search: found.id.clone(),
@@ -81,127 +84,11 @@ impl GraphSearch {
         Err(search_changed(&order.name, &difference))
     }
 
-    /// Refuses while another purge of the case could be mistaken for ours.
-    async fn alone(&self, case: &CaseId, found: &Found, order: &PurgeOrder) -> Result<(), Failure> {
-        let strangers = self.unrecorded(case, found).await?;
-        let Some(other) = strangers
-            .iter()
-            .find(|work| !work.status.is_over() || !is_before(work, order.after))
-        else {
-            return Ok(());
-        };
-        let when = other
-            .created_at
-            .map_or_else(String::new, |at| format!(" of {}", crate::dates::show(at)));
-        let (what, hint) = if other.status.is_over() {
-            (
-                "was made, and nobody has recorded of which search",
-                "run the search again, look at it, and purge then",
-            )
-        } else {
-            (
-                "is under way, and purges of a case run one at a time",
-                "wait until it is over",
-            )
-        };
-        Err(Failure::new(
-            ErrorKind::NotReady,
-            code::NOT_READY,
-            format!("another purge{when} in the eDiscovery case {what}"),
-        )
-        .status(409)
-        .happened(Happened::Refused)
-        .arg("operation", other.id.to_string())
-        .hint(hint))
-    }
-
-    /// The purges of the case that no search has recorded. The marks of other searches are read
-    /// only where that search's own leaves something open.
-    async fn unrecorded(&self, case: &CaseId, found: &Found) -> Result<Vec<Work>, Failure> {
-        let list = ListOperations { case: case.clone() };
-        let mut works = self.graph.all(&list).await?;
-        let own = Mark::read(found.description.as_deref());
-        works.retain(|work| work.action == "purgeData" && !own.holds(&work.id));
-        if works.is_empty() {
-            return Ok(works);
-        }
-        let marks: Vec<Mark> = self
-            .list(case)
-            .await?
-            .iter()
-            .map(|search| Mark::read(search.description.as_deref()))
-            .collect();
-        works.retain(|work| !marks.iter().any(|mark| mark.holds(&work.id)));
-        Ok(works)
-    }
-
-    /// The purge of this run: by the id its answer gave, by what is recorded, or as the one purge
-    /// made since that nobody has recorded.
-    pub(super) async fn find_own_purge(
-        &self,
-        order: &PurgeOrder,
-        operation: Option<&str>,
-    ) -> Result<Option<Action>, Failure> {
-        let Some((case, found)) = self.found(&order.name).await? else {
-            return Ok(None);
-        };
-        let told = operation.and_then(OperationId::parse);
-        let mut work = match &told {
-            Some(operation) => self.work(&case, operation).await?,
-            None => None,
-        };
-        let known = self.known().purges.get(&found.id).cloned();
-        if let Some(operation) = known.filter(|_| told.is_none()) {
-            // One from before this look was settled then: a later one is asked for.
-            work = self.work(&case, &operation).await?;
-            work = work.filter(|work| !is_before(work, order.after));
-        }
-        if work.is_none() && told.is_none() {
-            work = self.guessed(&case, &found, order).await?;
-        }
-        let Some(work) = work else {
-            return Ok(None);
-        };
-        self.known()
-            .purges
-            .insert(found.id.clone(), work.id.clone());
-        let recount = self.recount_of(&case, &found, &work.id).await?;
-        Ok(Some(action(&order.name, &case, &work, recount)))
-    }
-
-    async fn guessed(
+    pub(super) async fn work(
         &self,
         case: &CaseId,
-        found: &Found,
-        order: &PurgeOrder,
+        operation: &OperationId,
     ) -> Result<Option<Work>, Failure> {
-        let mark = Mark::read(found.description.as_deref());
-        if let Some(last) = mark.last()
-            && let Some(work) = self.work(case, &last.op).await?
-            && !is_before(&work, order.after)
-        {
-            return Ok(Some(work));
-        }
-        let mut candidates = self.unrecorded(case, found).await?;
-        candidates.retain(|work| !is_before(work, order.after));
-        if candidates.len() > 1 {
-            return Err(Failure::new(
-                ErrorKind::Incomplete,
-                code::OUTCOME_UNKNOWN,
-                format!(
-                    "{} purges were made in the eDiscovery case since, and nothing says which is of `{}`",
-                    candidates.len(),
-                    escape::clipped(&order.name, 120)
-                ),
-            )
-            .status(409)
-            .happened(Happened::MaybeSent)
-            .hint("look at the work of the case in the Purview portal"));
-        }
-        Ok(candidates.pop())
-    }
-
-    async fn work(&self, case: &CaseId, operation: &OperationId) -> Result<Option<Work>, Failure> {
         let get = GetOperation {
             case: case.clone(),
             operation: operation.clone(),
@@ -234,7 +121,7 @@ impl GraphSearch {
     }
 
     /// What was left after that purge, if it was counted and nothing has run since.
-    async fn recount_of(
+    pub(super) async fn recount_of(
         &self,
         case: &CaseId,
         found: &Found,
@@ -289,7 +176,9 @@ impl GraphSearch {
         let Some(last) = mark.last().filter(|last| last.op == operation) else {
             let locations = self.locations(&case, &found).await?;
             let purged = purged(order, operation, &found, locations.as_ref());
-            return record(purged, "record_purge");
+            // A search is purged in rounds, and each is recorded for itself.
+            let key = format!("{RECORD_PURGE} {}", purged.op);
+            return record(purged, &key);
         };
         // What a soft purge took is found by the same search: counting proves nothing.
         if last.left.is_some() || order.delete == DeleteType::SoftDelete {
@@ -361,11 +250,11 @@ fn purged(
 
 /// Whether work was accepted before that time. Times of the service are compared with times of the
 /// service.
-fn is_before(work: &Work, at: Option<Timestamp>) -> bool {
+pub(super) fn is_before(work: &Work, at: Option<Timestamp>) -> bool {
     work.created_at.zip(at).is_some_and(|(made, at)| made < at)
 }
 
-fn action(name: &str, case: &CaseId, work: &Work, recount: Option<Recount>) -> Action {
+pub(super) fn action(name: &str, case: &CaseId, work: &Work, recount: Option<Recount>) -> Action {
     Action {
         name: format!("{name}{}", ActionKind::Purge.suffix()),
         identity: Some(work.id.to_string()),
@@ -378,6 +267,7 @@ fn action(name: &str, case: &CaseId, work: &Work, recount: Option<Recount>) -> A
         warnings: Vec::new(),
         shown: None,
         raw: row(name, case, work, "Purge"),
+        claim: Claim::Recorded,
         recount,
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Applied, Item, Planned, Step, Tenant, Verdict, dates,
-    ports::{Action, ActionKind, DeleteType, SearchState},
+    ports::{Action, ActionKind, Claim, DeleteType, SearchState},
     search::{self, prepare, purge, recount},
 };
 
@@ -33,7 +33,7 @@ pub async fn apply(asked: &Asked<'_>, tenant: &Tenant, step: &Step, open: &[&Pla
         return Applied::default();
     };
     match phase {
-        Phase::Watch(_) | Phase::Follow(_) | Phase::Rest(_) | Phase::Settle(_) => {
+        Phase::Watch(_) | Phase::Turn(_) | Phase::Follow(_) | Phase::Rest(_) | Phase::Settle(_) => {
             Applied::ask_all(step)
         }
         Phase::Prepare => match &notes.preparation {
@@ -137,11 +137,14 @@ async fn purge_it(
             made: search::made(&accepted.said),
             ..Applied::ask_all(step)
         },
-        Err(failure) if failure.code == code::ALREADY_EXISTS => Applied {
-            again: open.iter().map(|item| item.key.clone()).collect(),
-            failure: Some(failure),
-            ..Applied::default()
-        },
+        // Something is there already, of this search or in the same place: the next look says what.
+        Err(failure) if [code::ALREADY_EXISTS, code::NOT_READY].contains(&failure.code) => {
+            Applied {
+                again: open.iter().map(|item| item.key.clone()).collect(),
+                failure: Some(failure),
+                ..Applied::default()
+            }
+        }
         Err(failure) => Applied::failed(open, failure),
     }
 }
@@ -178,6 +181,7 @@ pub async fn verify(asked: &Asked<'_>, tenant: &Tenant, step: &Step, item: &Plan
         Phase::Run(_) | Phase::Watch(_) => searching(tenant, &notes).await,
         Phase::List(_) => listing(tenant, &notes).await,
         Phase::Rest(_) | Phase::Settle(_) => settling(tenant, &notes),
+        Phase::Turn(_) => turn(asked, tenant, &notes).await,
         Phase::Purge(_) | Phase::Follow(_) => purging(asked, tenant, item, &notes).await,
     }
 }
@@ -235,6 +239,22 @@ fn settling(tenant: &Tenant, notes: &Notes) -> Verdict {
     Verdict::Running(left, Box::new(waiting))
 }
 
+/// Whether it is the turn of a purge; nothing is made here.
+async fn turn(asked: &Asked<'_>, tenant: &Tenant, notes: &Notes) -> Verdict {
+    let Some(then) = &notes.sighting else {
+        let text = "a purge without a look before it";
+        return Verdict::CannotTell(Box::new(Failure::internal(text)));
+    };
+    match tenant.search.turn(&asked.order(&notes.name, then)).await {
+        Err(failure) => Verdict::CannotTell(Box::new(failure)),
+        Ok(None) => Verdict::NotTaken,
+        Ok(Some(busy)) => {
+            let poll = tenant.search.manner(&notes.name).poll;
+            Verdict::Running(poll, Box::new(busy))
+        }
+    }
+}
+
 async fn purging(asked: &Asked<'_>, tenant: &Tenant, item: &Planned, notes: &Notes) -> Verdict {
     let Some(then) = &notes.sighting else {
         let text = "a purge without a look before it";
@@ -248,6 +268,10 @@ async fn purging(asked: &Asked<'_>, tenant: &Tenant, item: &Planned, notes: &Not
     let Some(action) = there.filter(|action| Some(token(action)) != notes.old) else {
         return Verdict::NotTaken;
     };
+    if action.claim == Claim::Ours {
+        // It is recorded before it is waited for, and the next look says how.
+        return Verdict::NotTaken;
+    }
     if action.state.is_under_way() {
         let what = format!("the purge of `{}`", escape::clipped(&item.input, 120));
         let next = search::status_line(&notes.name);

@@ -25,6 +25,8 @@ pub(super) enum Phase {
     Remove(u32),
     /// Purges.
     Purge(u32),
+    /// Waits for the turn of the purge of that round: another is under way in the same place.
+    Turn(u32),
     /// Waits for the purge of that round, which may be under way.
     Follow(u32),
     /// Waits after the purge of that round before it is searched again, where the service counts
@@ -45,6 +47,7 @@ impl Phase {
             Self::Watch(n) => ("watch", n),
             Self::Remove(n) => ("remove", n),
             Self::Purge(n) => ("purge", n),
+            Self::Turn(n) => ("turn", n),
             Self::Follow(n) => ("follow", n),
             Self::Rest(n) => ("rest", n),
             Self::Settle(n) => ("settle", n),
@@ -75,6 +78,7 @@ impl Phase {
             "watch" => Self::Watch(number),
             "remove" => Self::Remove(number),
             "purge" => Self::Purge(number),
+            "turn" => Self::Turn(number),
             "follow" => Self::Follow(number),
             "rest" => Self::Rest(number),
             "settle" => Self::Settle(number),

@@ -18,9 +18,6 @@ use crate::{
     values::Good,
 };
 
-/// What is owed to a purge as soon as it is made.
-const RECORD: &str = "record_purge";
-
 /// Looks, and says what is to be done next.
 pub async fn look(asked: &Asked<'_>, tenant: &Tenant, settled: &Settled) -> Plan {
     let mut plan = Plan::default();
@@ -77,8 +74,12 @@ impl Look<'_, '_> {
                 Some(failure) => self.after_create(failure).await,
             },
             Phase::Run(n) | Phase::Watch(n) => self.after_run(n, &notes).await,
-            Phase::Purge(n) | Phase::Follow(n) if self.is_over(n) => self.after_round(),
-            Phase::Purge(n) | Phase::Follow(n) => self.lost_purge(n, &notes).await,
+            Phase::Purge(n) | Phase::Turn(n) | Phase::Follow(n) if self.is_over(n) => {
+                self.after_round();
+            }
+            Phase::Purge(n) | Phase::Turn(n) | Phase::Follow(n) => {
+                self.lost_purge(n, &notes).await;
+            }
             Phase::Settle(n) => self.run(n + 1, self.began()),
             Phase::List(_) => self.listed().await,
             Phase::Remove(_) | Phase::Rest(_) => self.run(self.runs() + 1, self.began()),
@@ -256,12 +257,7 @@ impl Look<'_, '_> {
         let round = u32::try_from(self.course.rounds.len())
             .unwrap_or(u32::MAX)
             .saturating_add(1);
-        let (kind, per_mailbox) = (self.asked.delete.word(), self.manner().per_mailbox);
-        let will = format!(
-            "delete ({kind}) up to {per_mailbox} items per mailbox, of {} items in {} mailboxes",
-            sighting.open(),
-            sighting.mailboxes.len()
-        );
+        let will = self.will_purge(&sighting);
         self.reach(&sighting);
         if round > 1 && self.one_action_a_search() {
             self.remove(round - 1);
@@ -283,6 +279,16 @@ impl Look<'_, '_> {
         self.purge_step(Phase::Purge(round), &will, &before, notes);
     }
 
+    pub(super) fn will_purge(&self, sighting: &Sighting) -> String {
+        format!(
+            "delete ({}) up to {} items per mailbox, of {} items in {} mailboxes",
+            self.asked.delete.word(),
+            self.manner().per_mailbox,
+            sighting.open(),
+            sighting.mailboxes.len()
+        )
+    }
+
     /// A purge is over: the search runs again. A soft delete has no second round.
     fn after_round(&mut self) {
         if self.asked.delete == DeleteType::SoftDelete {
@@ -296,69 +302,44 @@ impl Look<'_, '_> {
 
     /// By cmdlet a search has one action of a kind, and a second is made only when the first is
     /// gone.
-    fn one_action_a_search(&self) -> bool {
+    pub(super) fn one_action_a_search(&self) -> bool {
         !self.manner().recounts
-    }
-
-    /// A purge was tried and is not accounted for: looks whether it is there before anything else.
-    async fn lost_purge(&mut self, round: u32, notes: &Notes) {
-        let (Some((_, _, attempt)), Some(sighting)) = (&self.course.last, &notes.sighting) else {
-            return;
-        };
-        let order = self.asked.order(&self.course.name, sighting);
-        let operation = attempt.made.get("operation").and_then(Value::as_str);
-        let there = match self.tenant.search.own_purge(&order, operation).await {
-            Err(failure) => return self.unread(failure),
-            Ok(there) => there,
-        };
-        let ours = there
-            .as_ref()
-            .is_some_and(|action| Some(super::apply::token(action)) != notes.old);
-        let Some(planned) = attempt.step.items.first().cloned() else {
-            return;
-        };
-        let Ok(before) = serde_json::from_value::<Before>(planned.before) else {
-            return self.unread(Failure::internal(
-                "what a plan kept of a search was not read",
-            ));
-        };
-        if !ours {
-            if there.is_some() && self.one_action_a_search() {
-                self.remove(round.saturating_sub(1));
-            }
-            return self.purge_step(Phase::Purge(round), &planned.will, &before, notes.clone());
-        }
-        if self.manner().recounts {
-            // What the purge is has to outlive this process.
-            match self.tenant.search.owed(&order).await {
-                Err(failure) => return self.unread(failure),
-                Ok(Some(need)) if need.key == RECORD => self.do_first(need),
-                // Counting is what the next run of the search does.
-                Ok(_) => {}
-            }
-        }
-        let will = format!("wait for the purge of round {round}");
-        self.purge_step(Phase::Follow(round), &will, &before, notes.clone());
     }
 
     /// What the last run found is listed: where the copies lie is the last thing to be seen.
     async fn listed(&mut self) {
         if let Some(mut last) = self.course.sightings.pop() {
             holds::see(&mut last, &self.course.name, self.tenant).await;
+            let unseen = last.kept.iter().any(|kept| !kept.seen);
+            if unseen && self.list_was_lost() {
+                return self.list(last);
+            }
             self.course.sightings.push(last);
         }
         self.finish(&Ending::Done);
     }
 
+    /// Whether a list was asked for once, and nobody knows whether the service ever heard of it.
+    fn list_was_lost(&self) -> bool {
+        let attempts = self.course.settled.attempts(SEARCH);
+        let mut lists = attempts.filter(|attempt| {
+            matches!(Phase::read(&attempt.step.action), Some((Phase::List(_), _)))
+        });
+        let first = lists.next().and_then(|list| list.failure.as_ref());
+        first.is_some_and(Failure::may_have_taken_effect) && lists.next().is_none()
+    }
+
     /// The service could not be asked.
-    fn unread(&mut self, failure: Failure) {
+    pub(super) fn unread(&mut self, failure: Failure) {
         let why = failure.message.clone();
         let round = self
             .course
             .last
             .as_ref()
             .and_then(|(phase, ..)| match phase {
-                Phase::Purge(n) | Phase::Follow(n) if !self.is_over(*n) => Some(*n),
+                Phase::Purge(n) | Phase::Turn(n) | Phase::Follow(n) if !self.is_over(*n) => {
+                    Some(*n)
+                }
                 _ => None,
             });
         let name = self.course.name.clone();

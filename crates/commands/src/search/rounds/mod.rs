@@ -9,6 +9,7 @@ mod figures;
 mod holds;
 mod judge;
 mod look;
+mod lost;
 mod proof;
 mod sighting;
 mod steps;

@@ -28,7 +28,7 @@ impl Look<'_, '_> {
         before: &Before,
         mut notes: Notes,
     ) {
-        let (Phase::Purge(round) | Phase::Follow(round)) = phase else {
+        let (Phase::Purge(round) | Phase::Turn(round) | Phase::Follow(round)) = phase else {
             return;
         };
         notes.name.clone_from(&self.course.name);
@@ -38,7 +38,7 @@ impl Look<'_, '_> {
         let facts = self.facts();
         self.plan.steps.push(Step {
             facts,
-            prepares: matches!(phase, Phase::Follow(_)),
+            prepares: !matches!(phase, Phase::Purge(_)),
             ..step
         });
     }

@@ -1,0 +1,213 @@
+//! Several runs that purge in one case of the simulated Microsoft Graph: one at a time, and none
+//! takes another's purge for its own.
+
+use std::{sync::Arc, time::Duration};
+
+use commands::{
+    Tenant,
+    ports::{Claim, DeleteType, Locations, NewSearch, PurgeOrder, SearchState},
+};
+use engine::{Cancel, RunResult};
+use jiff::Timestamp;
+use kernel::failure::code;
+use sandbox::options::{Compliance, Planting};
+use serde_json::{Value, json};
+use testkit::{Credential, Lab};
+
+use crate::ground::plain_mailboxes;
+
+/// A tenant whose work takes its time, and clients of several processes.
+struct Ground {
+    lab: Lab,
+    mailboxes: Vec<String>,
+}
+
+impl Ground {
+    async fn new(faster: u32, pace_percent: u32) -> Self {
+        let lab = Lab::with(faster, |options| {
+            options.settings.compliance = Compliance::Retired;
+            options.settings.pace_percent = pace_percent;
+        })
+        .await;
+        let mailboxes = plain_mailboxes(&lab, 3);
+        Self { lab, mailboxes }
+    }
+
+    /// A process of its own: it knows nothing of what others have done.
+    fn process(&self) -> Arc<Tenant> {
+        Arc::new(self.lab.client(self.lab.with_graph(Credential::App)))
+    }
+
+    fn plant(&self, name: &str, largest: usize) {
+        let wave = Planting {
+            sender: format!("{name}@attacker.example"),
+            messages: largest + 4,
+            largest,
+            to: self.mailboxes.clone(),
+            ..Planting::default()
+        };
+        self.lab.running.plant(&wave).unwrap();
+    }
+
+    async fn purges(&self, tenant: &Tenant, name: &str) -> RunResult {
+        let input = json!({
+            "query": format!("from:\"{name}@attacker.example\""), "delete_type": "hard_delete",
+            "search_name": name, "settling_time": "30s", "mailboxes": self.mailboxes,
+        });
+        let cancel = Cancel::default();
+        let run = self
+            .lab
+            .run_on(tenant, "search-and-purge", input, false, &cancel);
+        Box::pin(run).await.unwrap()
+    }
+
+    /// A search of a process, made and run.
+    async fn searched(&self, tenant: &Tenant, name: &str) -> PurgeOrder {
+        let search = NewSearch {
+            name: name.to_owned(),
+            query: format!("from:\"{name}@attacker.example\""),
+            locations: Locations::All,
+            description: None,
+        };
+        loop {
+            let needs = tenant.search.missing(&search).await.unwrap();
+            let Some(need) = needs.first() else { break };
+            tenant.search.prepare(need).await.unwrap();
+        }
+        tenant.search.create(&search).await.unwrap();
+        tenant.search.run(name).await.unwrap();
+        let found = tenant.search.find(name).await.unwrap().unwrap();
+        assert_eq!(found.state, SearchState::Completed);
+        PurgeOrder {
+            name: name.to_owned(),
+            delete: DeleteType::HardDelete,
+            query: search.query,
+            locations: None,
+            after: found.ended_at,
+        }
+    }
+
+    /// When each purge of the tenant began and ended, with its search.
+    fn purged(&self) -> Vec<(Timestamp, Timestamp, String)> {
+        let state = self.lab.running.state();
+        let time = |value: &Value| value.as_str().unwrap().parse().unwrap();
+        let mut all = Vec::new();
+        for case in state["ediscovery"]["cases"].as_array().unwrap() {
+            for work in case["operations"].as_array().unwrap() {
+                if work["action"] == "purgeData" {
+                    let search = work["search"].as_str().unwrap().to_owned();
+                    all.push((time(&work["created"]), time(&work["ends"]), search));
+                }
+            }
+        }
+        all.sort();
+        all
+    }
+}
+
+#[tokio::test]
+async fn two_runs_of_two_processes_take_turns_and_both_are_proven() {
+    let ground = Ground::new(200, 100).await;
+    ground.plant("one", 130);
+    ground.plant("two", 130);
+    let (first, second) = (ground.process(), ground.process());
+    let late = async {
+        // While the first purge is under way.
+        while ground.lab.calls("graph:purgeData") == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        ground.purges(&second, "two").await
+    };
+    let (one, two) = tokio::join!(ground.purges(&first, "one"), late);
+    for result in [&one, &two] {
+        assert_eq!(result.key_fields["proven"], true, "{:#?}", result.items);
+        assert_eq!(result.raw_data["statement"]["rounds"], 2);
+        assert_eq!(result.raw_data["statement"]["purged"], 134);
+    }
+    let purged = ground.purged();
+    assert_eq!(purged.len(), 4);
+    let [first, second, ..] = purged.as_slice() else {
+        panic!("{purged:?}")
+    };
+    assert_ne!(first.2, second.2);
+    assert!(first.1 <= second.0, "two purges at once: {purged:?}");
+}
+
+#[tokio::test]
+async fn a_purge_waits_while_another_is_under_way_and_goes_on_after_it() {
+    let ground = Ground::new(200, 0).await;
+    let (first, second) = (ground.process(), ground.process());
+    let (one, two) = (
+        ground.searched(&first, "one").await,
+        ground.searched(&second, "two").await,
+    );
+    ground
+        .lab
+        .running
+        .change(|settings| settings.pace_percent = 100)
+        .unwrap();
+    first.search.purge(&one).await.unwrap();
+    let busy = second.search.turn(&two).await.unwrap().unwrap();
+    assert_eq!(busy.code, code::NOT_READY, "{busy:?}");
+    let refused = second.search.purge(&two).await.unwrap_err();
+    assert_eq!(refused.code, code::NOT_READY, "{refused:?}");
+    assert_eq!(ground.lab.calls("graph:purgeData"), 1);
+    // Over, but nobody knows whose it was.
+    ground.lab.running.advance(Duration::from_mins(5));
+    assert!(second.search.turn(&two).await.unwrap().is_some());
+    let need = first.search.owed(&one).await.unwrap().unwrap();
+    first.search.prepare(&need).await.unwrap();
+    assert_eq!(second.search.turn(&two).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_purge_of_another_process_is_not_taken_for_the_one_that_was_lost() {
+    let ground = Ground::new(200, 0).await;
+    let (first, second) = (ground.process(), ground.process());
+    let (one, two) = (
+        ground.searched(&first, "one").await,
+        ground.searched(&second, "two").await,
+    );
+    // The first has sent a purge that never came to the service, and the second has made its own.
+    second.search.purge(&two).await.unwrap();
+    let there = first.search.own_purge(&one, None).await.unwrap().unwrap();
+    assert_eq!(there.claim, Claim::Unclear);
+    assert!(there.state.is_under_way(), "it is waited for");
+    assert!(first.search.owed(&one).await.unwrap().is_none());
+    let mine = second.search.own_purge(&two, None).await.unwrap().unwrap();
+    assert_eq!(mine.claim, Claim::Ours, "its answer came");
+    let need = second.search.owed(&two).await.unwrap().unwrap();
+    second.search.prepare(&need).await.unwrap();
+    let mine = second.search.own_purge(&two, None).await.unwrap().unwrap();
+    assert_eq!(mine.claim, Claim::Recorded);
+    assert_eq!(first.search.own_purge(&one, None).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_purge_that_nobody_else_records_is_the_one_that_was_lost() {
+    let ground = Ground::new(200, 0).await;
+    let first = ground.process();
+    let one = ground.searched(&first, "one").await;
+    first.search.purge(&one).await.unwrap();
+    // The program ended there; another goes on.
+    let next = ground.process();
+    let there = next.search.own_purge(&one, None).await.unwrap().unwrap();
+    assert_eq!(there.claim, Claim::Unclear);
+    ground.lab.clock.sleep(Duration::from_secs(301)).await;
+    let there = next.search.own_purge(&one, None).await.unwrap().unwrap();
+    assert_eq!(there.claim, Claim::Ours);
+    let need = next.search.owed(&one).await.unwrap().unwrap();
+    next.search.prepare(&need).await.unwrap();
+    let there = next.search.own_purge(&one, None).await.unwrap().unwrap();
+    assert_eq!(there.claim, Claim::Recorded);
+}
+
+#[tokio::test]
+async fn many_rounds_are_each_recorded() {
+    let ground = Ground::new(200, 0).await;
+    ground.plant("one", 510);
+    let result = ground.purges(&ground.process(), "one").await;
+    assert_eq!(result.key_fields["proven"], true, "{:#?}", result.items);
+    assert_eq!(result.raw_data["statement"]["rounds"], 6);
+    assert_eq!(ground.purged().len(), 6);
+}
