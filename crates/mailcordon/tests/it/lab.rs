@@ -187,6 +187,12 @@ impl Lab {
         log["entries"].as_array().unwrap().clone()
     }
 
+    /// What the tenant's clock shows.
+    pub fn now(&self) -> jiff::Timestamp {
+        let clock = self.control("GET", "/clock", &Value::Null);
+        clock["now"].as_str().unwrap().parse().unwrap()
+    }
+
     /// Writes a file into the lab's folder.
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);

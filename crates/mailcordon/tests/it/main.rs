@@ -12,6 +12,7 @@
 )]
 
 mod asked;
+mod budget;
 mod hostile;
 mod input;
 mod lab;

@@ -16,6 +16,7 @@ mod machine;
 mod people;
 mod postgres;
 mod retention;
+mod takeover;
 mod world;
 
 use world::World;

@@ -42,17 +42,14 @@ impl GraphSearch {
         found: &Found,
         order: &PurgeOrder,
     ) -> Result<Option<Failure>, Failure> {
-        let works = self.purges(case).await?;
-        let under_way = works.iter().find(|work| !work.status.is_over()).cloned();
-        let other = match under_way {
-            Some(other) => Some(other),
-            None => {
-                let strangers = self.unrecorded(case, found, works).await?;
-                let mut strangers = strangers.into_iter();
-                strangers.find(|work| !is_before(work, order.after))
-            }
-        };
-        let Some(other) = other else {
+        let mut others = self.purges(case).await?;
+        if others.iter().all(|work| work.status.is_over()) {
+            others = self.unrecorded(case, found, others).await?;
+            others.retain(|work| !is_before(work, order.after));
+        } else {
+            others.retain(|work| !work.status.is_over());
+        }
+        let Some(other) = others.first() else {
             return Ok(None);
         };
         let when = other

@@ -1,7 +1,7 @@
 //! What the simulated tenant says about who did what how often. Nothing of the client is asked.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -68,4 +68,30 @@ pub fn blocked(lab: &Lab, senders: &[&str]) {
         let entry = facts::entry("Sender", "Block", sender);
         assert!(state.contains_key(&entry), "{sender} is not blocked");
     }
+}
+
+/// Mailboxes of people, in which the index reads everything and that nothing holds.
+pub fn plain_mailboxes(lab: &Lab, many: usize) -> Vec<String> {
+    let state = lab.control("GET", "/state", &Value::Null);
+    let unread: BTreeSet<&str> = state["mail"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| {
+            let mut items = row["items"].as_array().unwrap().iter();
+            items.any(|item| item["unindexed"] == true)
+        })
+        .map(|row| row["mailbox"].as_str().unwrap())
+        .collect();
+    let people = state["mailboxes"].as_array().unwrap().iter().filter(|row| {
+        row["type"] == "UserMailbox" && row["class"] == "mailbox" && row["litigation_hold"] != true
+    });
+    let plain: Vec<String> = people
+        .map(|row| row["address"].as_str().unwrap())
+        .filter(|address| !unread.contains(address))
+        .map(str::to_owned)
+        .take(many)
+        .collect();
+    assert_eq!(plain.len(), many);
+    plain
 }

@@ -6,9 +6,11 @@
 
 mod boxed;
 mod chains;
+mod edits;
 mod first_page;
-mod judge;
+pub mod judge;
 mod kills;
 mod leases;
 mod purges;
+mod purging;
 pub mod service;
