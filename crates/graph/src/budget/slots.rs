@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A request that is under way for longer than this belongs to a process that is gone. It is longer
-/// than a client waits for an answer.
-const LOST: Duration = Duration::from_mins(4);
+/// A request that is under way for longer than so many windows belongs to a process that is gone.
+/// It is longer than a client waits for an answer.
+const LOST: i64 = 4;
 /// Waiting requests that do not come back to ask are gone too.
-const GIVEN_UP: Duration = Duration::from_mins(2);
+const GIVEN_UP: i64 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,8 +124,8 @@ impl Slots {
     /// now.
     fn forget(&mut self, now: i64, window: Duration) {
         let old = now.saturating_sub(micros(window));
-        let lost = now.saturating_sub(micros(LOST));
-        let given_up = now.saturating_sub(micros(GIVEN_UP));
+        let windows = |many: i64| now.saturating_sub(micros(window).saturating_mul(many));
+        let (lost, given_up) = (windows(LOST), windows(GIVEN_UP));
         self.slots.retain(|slot| match slot.state {
             State::Answered => slot.at > old,
             State::Sent => slot.at > lost,

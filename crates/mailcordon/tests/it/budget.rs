@@ -1,8 +1,6 @@
 //! The five requests a minute that eDiscovery takes from an app, kept by two processes together: an
 //! hour of the tenant's clock, judged by its own log.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -82,11 +80,13 @@ fn two_processes_keep_to_five_requests_a_minute_for_an_hour() {
         ask(&lab, "get-compliance-content-search-status", &status);
         searches += 1;
     }
-    let done = judge::wait_until("the purge to end", Duration::from_mins(1), || {
+    judge::wait_for("the purge to end", || {
         let row = service.good(&token, "GET", &format!("/runs/{run}"), &Value::Null);
-        (row["state"] == "finished").then_some(row)
+        row["state"] == "finished"
     });
-    assert_eq!(done["return_data"], "Successful", "{done}");
+    let path = format!("/runs/{run}/result");
+    let done = service.good(&token, "GET", &path, &Value::Null);
+    assert_eq!(done["key_fields"]["proven"], true, "{done}");
     service.stop();
 
     let log = lab.log();
