@@ -53,9 +53,9 @@ fn judged(soak: &Soak<'_>, test: &str, kills: u64, title: &str) -> anyhow::Resul
         .env("MAILCORDON_SOAK_KILLS", kills.to_string())
         .env("MAILCORDON_SOAK_REPORT", &path);
     let passed = run_command(&mut judge).is_ok();
-    let text =
+    let written =
         fs::read_to_string(&path).context("the kills left no report: one did not end well")?;
-    let report: Value = serde_json::from_str(&text)?;
+    let report: Value = serde_json::from_str(&written)?;
     let mut table = format!("{title}:\n\n| kills | point |\n| --- | --- |\n");
     for (point, count) in report
         .get("points")

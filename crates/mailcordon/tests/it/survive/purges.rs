@@ -72,7 +72,7 @@ fn place(kill: usize, steps: &[StepKind], draw: &mut impl FnMut(usize) -> usize)
     };
     let round = steps[..=at].iter().filter(|step| step.is("purge")).count();
     let hangs = (phase == "in flight" && steps[at].is("purge")).then(|| {
-        let carried_out = (turn / 2) % 2 == 0;
+        let carried_out = (turn / 2).is_multiple_of(2);
         (round, if carried_out { "after" } else { "before" })
     });
     let kind = steps[at].0.clone();
@@ -115,8 +115,8 @@ fn killed(ground: &Ground, name: String, place: &Place) -> Option<Cut> {
     let from = ground.last_seq();
     let run = ground.begin(&service, &name);
     let over = judge::wait_until("the run to be held", Duration::from_mins(1), || {
-        let held = ground.marker.exists();
-        (held || ground.is_over(&service, &run)).then_some(!held)
+        let there = ground.marker.exists();
+        (there || ground.is_over(&service, &run)).then_some(!there)
     });
     if !over && place.hangs.is_some() {
         judge::wait_for("the purge to reach the tenant", || {
