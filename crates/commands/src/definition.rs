@@ -23,6 +23,8 @@ pub enum Session {
     Exchange,
     /// Security & Compliance.
     Compliance,
+    /// Microsoft Graph alone.
+    Graph,
     /// All of them, reported apart.
     All,
 }

@@ -26,6 +26,8 @@ pub enum Outcome {
     Started,
     /// Mail purged.
     Purged,
+    /// Soft-deleted mail brought back.
+    Restored,
     /// Read.
     Found,
     /// It was so before: a success.
@@ -57,6 +59,7 @@ impl Outcome {
             Self::Revoked => "revoked",
             Self::Started => "started",
             Self::Purged => "purged",
+            Self::Restored => "restored",
             Self::Found => "found",
             Self::AlreadySo => "already_so",
             Self::Pending => "pending",

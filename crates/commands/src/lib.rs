@@ -16,6 +16,7 @@ pub mod mailbox;
 pub mod plan;
 pub mod ports;
 pub mod quarantine;
+pub mod restore;
 pub mod schema;
 pub mod search;
 pub mod summary;

@@ -38,6 +38,7 @@ pub(crate) fn changed_something(outcome: Outcome) -> bool {
         | Outcome::Revoked
         | Outcome::Started
         | Outcome::Purged
+        | Outcome::Restored
         | Outcome::Pending
         | Outcome::Unknown => true,
         Outcome::Found

@@ -350,6 +350,7 @@ struct Run<'a> {
 fn path(definition: &Definition, tenant: &Tenant) -> (Cow<'static, str>, Cow<'static, str>) {
     let (path, why) = match definition.meta.session {
         commands::Session::Compliance => tenant.search.path(),
+        commands::Session::Graph => tenant.deleted.path(),
         commands::Session::Exchange | commands::Session::All => {
             ("exchange", "its cmdlets live in Exchange Online")
         }

@@ -64,6 +64,8 @@ pub struct FindAnalyzed {
     pub network_message_id: Option<String>,
     /// Whose copy.
     pub recipient: Option<String>,
+    /// The service is asked to filter; it has been seen to refuse that.
+    pub filtered: bool,
 }
 
 impl Operation for FindAnalyzed {
@@ -76,6 +78,7 @@ impl Operation for FindAnalyzed {
             ("recipientEmailAddress", &self.recipient),
         ]
         .into_iter()
+        .filter(|_| self.filtered)
         .filter_map(|(name, value)| Some(format!("{name}%20eq%20{}", quoted(value.as_ref()?))))
         .collect();
         if !filters.is_empty() {

@@ -1,5 +1,6 @@
-//! Mail of a mailbox, message by message: the exact path where message ids are known. Visible
-//! folders and Deleted Items are seen; Recoverable Items and archives are not.
+//! Mail of a mailbox, message by message: the exact path where message ids are known. A mailbox as a
+//! whole shows its visible folders and Deleted Items; Recoverable Items\Deletions is asked for by
+//! its name; Purges and archives are out of reach.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -64,22 +65,57 @@ impl Operation for FindMessages {
     type Answer = Page<Message>;
 
     fn call(&self) -> Call {
-        let id = quoted(&self.message_id);
-        let query = format!("$filter=internetMessageId%20eq%20{id}&$select={SELECT}&$top=50");
-        Call::get("find the message", Area::Mail, messages(&self.mailbox, "")).query(query)
+        let path = messages(&self.mailbox, "");
+        Call::get("find the message", Area::Mail, path).query(by_message_id(&self.message_id))
     }
 
     fn read(&self, reply: &Reply) -> Result<Page<Message>, Garbled> {
-        let page = decode::list(reply, Message::read)?;
-        let other = |one: &Message| one.message_id.as_deref() != Some(self.message_id.as_str());
-        if page.rows.iter().any(other) {
-            // Whoever deletes by this answer would delete something else.
-            return Err(Garbled::new(
-                "it holds another message than was asked for",
-                &reply.body,
-            ));
-        }
-        Ok(page)
+        only(&self.message_id, reply)
+    }
+}
+
+fn by_message_id(message_id: &str) -> String {
+    let id = quoted(message_id);
+    format!("$filter=internetMessageId%20eq%20{id}&$select={SELECT}&$top=50")
+}
+
+/// The messages of a list, if they are the one that was asked for.
+fn only(message_id: &str, reply: &Reply) -> Result<Page<Message>, Garbled> {
+    let page = decode::list(reply, Message::read)?;
+    let other = |one: &Message| one.message_id.as_deref() != Some(message_id);
+    if page.rows.iter().any(other) {
+        // Whoever deletes or moves by this answer would do it to something else.
+        return Err(Garbled::new(
+            "it holds another message than was asked for",
+            &reply.body,
+        ));
+    }
+    Ok(page)
+}
+
+/// Finds the copies of a message in one folder of a mailbox by its message id, brackets included.
+#[derive(Debug, Clone)]
+pub struct FindInFolder {
+    /// The mailbox: its address or user principal name.
+    pub mailbox: String,
+    /// The folder.
+    pub folder: Folder,
+    /// The message id, as its header has it.
+    pub message_id: String,
+}
+
+impl Operation for FindInFolder {
+    type Answer = Page<Message>;
+
+    fn call(&self) -> Call {
+        let (mailbox, folder) = (encoded(&self.mailbox), self.folder.word());
+        let path = format!("/users/{mailbox}/mailFolders/{folder}/messages");
+        let name = "find the message in a folder";
+        Call::get(name, Area::Mail, path).query(by_message_id(&self.message_id))
+    }
+
+    fn read(&self, reply: &Reply) -> Result<Page<Message>, Garbled> {
+        only(&self.message_id, reply)
     }
 }
 

@@ -23,7 +23,7 @@ pub mod url;
 pub use broad::Breadth;
 pub use hash::Sha256;
 pub use kql::KqlQuery;
-pub use mailbox::MailboxIdentity;
+pub use mailbox::{MailboxForm, MailboxIdentity};
 pub use message_id::MessageId;
 pub use problem::{Accepted, Note, Offer, Problem, Reason};
 pub use quarantine::QuarantineIdentity;

@@ -237,6 +237,8 @@ pub mod code {
             "Give the SHA-256 of the file; MD5 and SHA-1 are not taken by the service.";
         INVALID_MESSAGE_ID = "invalid_message_id", "The value is not a message id.",
             "Copy the Message-ID header, with or without its angle brackets.";
+        NOT_RECOVERABLE = "not_recoverable", "The mail cannot be brought back: no copy lies where one could be taken from.",
+            "A hard-deleted mail and one whose retention is over do not come back; ask the sender for it, or export a copy that a hold keeps.";
         INVALID_MAILBOX = "invalid_mailbox", "The value cannot name a mailbox or a user.",
             "Give an address, user principal name, alias or GUID.";
         INVALID_IDENTITY = "invalid_identity", "The value is not an identity of the service.",

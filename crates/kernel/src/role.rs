@@ -20,6 +20,8 @@ pub enum Role {
     SearchAndPurge,
     /// Purview role `Preview`.
     Preview,
+    /// Permission `Mail.ReadWrite` of Microsoft Graph.
+    MailReadWrite,
 }
 
 impl Role {
@@ -33,6 +35,7 @@ impl Role {
             Self::ComplianceSearch => "Compliance Search",
             Self::SearchAndPurge => "Search And Purge",
             Self::Preview => "Preview",
+            Self::MailReadWrite => "Mail.ReadWrite",
         }
     }
 
@@ -49,6 +52,9 @@ impl Role {
             Self::Quarantine => "in the Defender portal (role group Quarantine Administrator)",
             Self::ComplianceSearch | Self::SearchAndPurge | Self::Preview => {
                 "in the Purview portal (Roles and scopes; role group Data Investigator holds it)"
+            }
+            Self::MailReadWrite => {
+                "in Entra ID (API permissions of the app, Microsoft Graph), or for some mailboxes with RBAC for Applications in Exchange; or SecurityAnalyzedMessage.ReadWrite.All instead, with Defender for Office 365 Plan 2"
             }
         }
     }

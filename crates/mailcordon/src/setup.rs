@@ -9,7 +9,7 @@ use std::{
 use cloud::{Cloud, IdentityEnvironment, ProxyEnvironment, TokenDir};
 use commands::{
     Tenant,
-    ports::{CloudConnection, Cmdlets, EitherSearch, GraphSearch},
+    ports::{CloudConnection, Cmdlets, EitherSearch, GraphMail, GraphSearch},
 };
 use engine::{Engine, Origin, Way};
 use exchange::Exchange;
@@ -120,8 +120,9 @@ impl Machine {
 pub fn tenant(
     settings: cloud::Settings,
     environment: cloud::Environment,
+    graph: &GraphUse,
 ) -> Result<Tenant, Failure> {
-    Ok(reach(settings, environment, &[], &GraphUse::default())?.tenant())
+    Ok(reach(settings, environment, &[], graph)?.tenant())
 }
 
 /// The way to a connection: tokens, sockets and what was learned of the tenant's limits, shared by
@@ -131,6 +132,7 @@ pub struct Reach {
     cloud: Arc<Cloud>,
     cmdlets: Arc<dyn Cmdlets>,
     graph: Option<Arc<GraphSearch>>,
+    deleted: Option<Arc<GraphMail>>,
     vips: Vec<String>,
     pace: u32,
     clock: Arc<dyn Clock>,
@@ -142,7 +144,7 @@ impl Reach {
     pub fn tenant(&self) -> Tenant {
         let search = EitherSearch::of(Arc::clone(&self.cmdlets), self.graph.clone());
         let connection = Arc::new(CloudConnection::new(Arc::clone(&self.cloud)));
-        Tenant::new(
+        let tenant = Tenant::new(
             Arc::clone(&self.cmdlets),
             search,
             connection,
@@ -150,7 +152,11 @@ impl Reach {
             Arc::clone(&self.random),
         )
         .with_vips(&self.vips)
-        .with_pace(self.pace)
+        .with_pace(self.pace);
+        match &self.deleted {
+            Some(deleted) => tenant.with_deleted(Arc::new(deleted.anew())),
+            None => tenant,
+        }
     }
 }
 
@@ -175,9 +181,11 @@ fn reach(
     })?;
     let options = exchange::Options::new(Arc::clone(&clock), Arc::clone(&random));
     let wire: Arc<dyn exchange::Wire> = Arc::new(exchange::CloudWire::new(Arc::clone(&cloud)));
+    let deleted = GraphMail::over(&cloud, over_graph.clone()).map(Arc::new);
     let search = GraphSearch::over(&cloud, over_graph, graph.case.as_deref());
     Ok(Reach {
         graph: search,
+        deleted,
         pace: graph.pace,
         cloud,
         cmdlets: Arc::new(Exchange::new(wire, options)),

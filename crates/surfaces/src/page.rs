@@ -12,6 +12,7 @@ pub fn markdown(definition: &Definition) -> String {
     let session = match meta.session {
         Session::Exchange => "Exchange Online",
         Session::Compliance => "Security & Compliance",
+        Session::Graph => "Microsoft Graph",
         Session::All => "Exchange Online and Security & Compliance, reported apart",
     };
     let _ = write!(

@@ -12,7 +12,7 @@ use cloud::{
 };
 use commands::{
     Tenant,
-    ports::{CloudConnection, Cmdlets, EitherSearch, GraphSearch},
+    ports::{CloudConnection, Cmdlets, EitherSearch, GraphMail, GraphSearch},
 };
 use engine::{Cancel, Engine, RunRequest, RunResult, Silent};
 use exchange::{
@@ -198,17 +198,22 @@ impl Lab {
         let mut over_graph = graph::Options::new(Arc::clone(&self.clock), Arc::clone(&self.random));
         over_graph.timeout = Duration::from_secs(10);
         over_graph.pace = pace;
+        let deleted = GraphMail::over(&cloud, over_graph.clone());
         let graph = GraphSearch::over(&cloud, over_graph, None);
         let search = EitherSearch::of(Arc::clone(&cmdlets), graph);
         let connection = Arc::new(CloudConnection::new(cloud));
-        Tenant::new(
+        let tenant = Tenant::new(
             cmdlets,
             search,
             connection,
             Arc::clone(&self.clock),
             Arc::clone(&self.random),
         )
-        .with_pace(pace)
+        .with_pace(pace);
+        match deleted {
+            Some(deleted) => tenant.with_deleted(Arc::new(deleted)),
+            None => tenant,
+        }
     }
 
     /// Runs a command with the app's credential; panics when no run was started.

@@ -81,6 +81,7 @@ fn table(all: &[Definition], pages: &str) -> String {
         let service = match meta.session {
             Session::Exchange => "Exchange",
             Session::Compliance => "Compliance",
+            Session::Graph => "Graph",
             Session::All => "both",
         };
         let _ = writeln!(

@@ -106,6 +106,7 @@ async fn run(tenant: &Tenant, report: &mut Report<'_>) -> Result<(), Failure> {
     let mut reasons = BTreeMap::new();
     let cmdlets = granted(tenant, Service::Exchange, report, &mut reasons).await;
     let standing = searches_reach(tenant, report).await;
+    let deleted = tenant.deleted.standing().await;
     let searches = match standing.classic.clone() {
         Ok(()) => granted(tenant, Service::Compliance, report, &mut reasons).await,
         Err(failure) => {
@@ -114,6 +115,10 @@ async fn run(tenant: &Tenant, report: &mut Report<'_>) -> Result<(), Failure> {
         }
     };
     for definition in crate::catalog::all() {
+        if definition.meta.session == Session::Graph {
+            report.way(&definition.meta, way::of_deleted_mail(deleted.as_ref()));
+            continue;
+        }
         report.command(
             &definition.meta,
             cmdlets.as_ref(),
@@ -381,6 +386,17 @@ impl Report<'_> {
         self.row(&format!("command {}", meta.id), result, &detail, more);
     }
 
+    /// Which way a command of Graph takes.
+    fn way(&mut self, meta: &Meta, way: way::Way) {
+        let mut more = way.more;
+        more.insert("command".to_owned(), json!(meta.id));
+        if way.result == "allowed" {
+            self.allowed.push(meta.id);
+        }
+        let check = format!("command {}", meta.id);
+        self.row(&check, way.result, &way.detail, Value::Object(more));
+    }
+
     /// Whether the granted roles allow the cmdlets of a command.
     fn by_cmdlets(
         &self,
@@ -392,6 +408,8 @@ impl Report<'_> {
         let (granted, place) = match meta.session {
             Session::Exchange | Session::All => (exchange, "exchange"),
             Session::Compliance => (compliance, "compliance"),
+            // Judged by the token for Graph alone.
+            Session::Graph => (None, "graph"),
         };
         let Some(granted) = granted else {
             let reason = reasons.get(place);

@@ -5,6 +5,8 @@ mod classic;
 mod cmdlets;
 mod connection;
 mod content_search;
+mod deleted_mail;
+mod graph_mail;
 mod graph_search;
 mod seen;
 mod tenant;
@@ -19,7 +21,11 @@ pub use content_search::{
     MailboxHits, Manner, NewSearch, Preparation, PurgeOrder, Recount, Said, Search, SearchState,
     Shown, ShownItem, Standing,
 };
+pub use deleted_mail::{
+    Copies, DeletedMail, MailCopy, MailStanding, NoDeletedMail, Place, Way as MailWay,
+};
 pub use exchange::Learned;
+pub use graph_mail::GraphMail;
 pub use graph_search::{CASE as EDISCOVERY_CASE, GraphSearch};
 pub use seen::Seen;
 pub use tenant::Tenant;

@@ -6,7 +6,7 @@ use exchange::{Cmdlet, cmdlet::GetAcceptedDomain};
 use kernel::{Clock, Failure, Random};
 use tokio::sync::OnceCell;
 
-use super::{Cmdlets, Connection, ContentSearch};
+use super::{Cmdlets, Connection, ContentSearch, DeletedMail, NoDeletedMail};
 
 /// A tenant as a command sees it.
 pub struct Tenant {
@@ -14,6 +14,8 @@ pub struct Tenant {
     pub cmdlets: Arc<dyn Cmdlets>,
     /// Mail searches.
     pub search: Arc<dyn ContentSearch>,
+    /// Mail that was soft deleted.
+    pub deleted: Arc<dyn DeletedMail>,
     /// The connection itself.
     pub connection: Arc<dyn Connection>,
     /// The clock.
@@ -38,6 +40,7 @@ impl Tenant {
         Self {
             cmdlets,
             search,
+            deleted: Arc::new(NoDeletedMail),
             connection,
             clock,
             random,
@@ -45,6 +48,13 @@ impl Tenant {
             pace: 1,
             own_domains: OnceCell::new(),
         }
+    }
+
+    /// With a way to mail that was soft deleted.
+    #[must_use]
+    pub fn with_deleted(mut self, deleted: Arc<dyn DeletedMail>) -> Self {
+        self.deleted = deleted;
+        self
     }
 
     /// With the people that the configuration calls VIPs.
@@ -56,7 +66,7 @@ impl Tenant {
 
     /// Whether any answer so far came from a simulated tenant.
     pub fn is_simulated(&self) -> bool {
-        self.cmdlets.is_simulated() || self.search.is_simulated()
+        self.cmdlets.is_simulated() || self.search.is_simulated() || self.deleted.is_simulated()
     }
 
     /// With waits divided by so much, for a simulated tenant whose clock goes faster.

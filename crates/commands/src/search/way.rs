@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Meta,
-    ports::{GraphStanding, Standing},
+    ports::{GraphStanding, MailStanding, MailWay, Standing},
 };
 
 /// What is said of one command.
@@ -90,6 +90,53 @@ fn by_cmdlet(classic: &Classic, missing: &Failure) -> Way {
     Way {
         result: classic.result,
         detail: format!("{cmdlets}; not over Microsoft Graph: {}", said(missing)),
+        more,
+    }
+}
+
+/// The way of the command for deleted mail.
+pub fn of_deleted_mail(standing: Option<&MailStanding>) -> Way {
+    let Some(standing) = standing else {
+        return Way {
+            result: "not allowed",
+            detail: "this connection has no Microsoft Graph".to_owned(),
+            more: Map::from_iter([("allowed".to_owned(), json!(false))]),
+        };
+    };
+    let mut more = Map::new();
+    let (result, path, detail) = match (&standing.mailboxes, &standing.defender) {
+        (Ok(()), _) => (
+            "allowed",
+            Some(MailWay::Mailbox),
+            "in the mailboxes".to_owned(),
+        ),
+        (Err(missing), Ok(())) => {
+            put(&mut more, missing);
+            let detail = format!(
+                "through Defender, if the tenant has its Plan 2 (known at the first request); not in the mailboxes: {}",
+                said(missing)
+            );
+            ("allowed", Some(MailWay::Defender), detail)
+        }
+        (Err(missing), Err(_)) if standing.app_only => {
+            put(&mut more, missing);
+            let detail = format!(
+                "known only at the first mailbox: a role over mailboxes in Exchange (RBAC for Applications) stands in no token. Without one: {}",
+                said(missing)
+            );
+            ("unknown", None, detail)
+        }
+        (Err(missing), Err(_)) => {
+            put(&mut more, missing);
+            ("not allowed", None, said(missing))
+        }
+    };
+    let allowed = (result != "unknown").then_some(result == "allowed");
+    more.insert("allowed".to_owned(), json!(allowed));
+    more.insert("path".to_owned(), json!(path.map(MailWay::path)));
+    Way {
+        result,
+        detail,
         more,
     }
 }

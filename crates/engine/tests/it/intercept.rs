@@ -27,17 +27,41 @@ async fn all_commands_run_under_the_real_names_for_a_user() {
     all_commands_run(Credential::User).await;
 }
 
+/// A mail in the Recoverable Items of the administrator, whose mailbox an app and its owner reach:
+/// its id and the mailbox.
+fn soft_deleted(lab: &Lab) -> (String, String) {
+    let mailbox = lab.running.description().credentials.basic.username.clone();
+    let wave = sandbox::options::Planting {
+        to: vec![mailbox.clone()],
+        folder: "deletions".to_owned(),
+        ..sandbox::options::Planting::default()
+    };
+    lab.running.plant(&wave).unwrap();
+    let state = lab.running.state();
+    let rows = state["mail"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["mailbox"] == mailbox.as_str());
+    let mut items = row.unwrap()["items"].as_array().unwrap().iter();
+    let item = items.find(|item| item["sender"] == wave.sender.as_str());
+    let id = item.unwrap()["message_id"].as_str().unwrap();
+    (id.to_owned(), mailbox)
+}
+
 async fn all_commands_run(who: Credential) {
     let lab = intercepting().await;
     let people = people(&lab);
     let plain = plain_mailboxes(&lab, 1);
     let (message, _) = quarantined(&lab, 0);
+    let deleted = soft_deleted(&lab);
+    crate::ground::set(&lab, |settings| {
+        let grants = &mut settings.graph.user_permissions;
+        grants.push("Mail.ReadWrite".to_owned());
+    });
     let settings = lab.intercepted(who);
     assert!(settings.ca_file.as_deref().is_some_and(Path::exists));
     // Five requests a minute of a clock that goes no faster than the machine's are too few here.
     let tenant = lab.paced(settings, 600);
     let search = json!({"search_names": ["case"]});
-    let runs: [(&str, Value); 15] = [
+    let runs: [(&str, Value); 16] = [
         ("test-connection", json!({})),
         ("block-senders", json!({"senders": ["a@attacker.example"]})),
         (
@@ -79,6 +103,10 @@ async fn all_commands_run(who: Credential) {
                 "query": "from:\"nobody@nowhere.example\"", "delete_type": "hard_delete",
                 "mailboxes": plain, "settling_time": "1s",
             }),
+        ),
+        (
+            "restore-soft-deleted",
+            json!({"message_ids": [deleted.0], "mailboxes": [deleted.1]}),
         ),
     ];
     let asked: BTreeSet<&str> = runs.iter().map(|(command, _)| *command).collect();

@@ -20,6 +20,7 @@ mod purges;
 mod quarantine;
 mod queries;
 mod reach;
+mod restores;
 mod searches;
 mod undo;
 mod wave;

@@ -2,7 +2,7 @@
 
 use graph::{
     defender::{FindAnalyzed, Remediate, Remedy},
-    mail::{DeleteMessage, FindMessages, Folder, MoveMessage},
+    mail::{DeleteMessage, FindInFolder, FindMessages, Folder, MoveMessage},
 };
 use serde_json::json;
 
@@ -54,6 +54,33 @@ async fn a_message_is_found_moved_and_deleted_by_its_id() {
     assert!(failure.hint.unwrap().contains("on premises"));
 }
 
+#[tokio::test]
+async fn a_folder_is_asked_for_by_its_name_and_a_filter_can_be_left_out() {
+    let row = json!({ "id": "1", "internetMessageId": "<a@x>" });
+    let rows = || ok(json!({ "value": [row] }).to_string());
+    let none = || ok(json!({ "value": [] }).to_string());
+    let (graph, script) = Script::new(vec![rows(), none()]).client();
+    let find = FindInFolder {
+        mailbox: "a@x.example".to_owned(),
+        folder: Folder::RecoverableDeletions,
+        message_id: "<a@x>".to_owned(),
+    };
+    assert_eq!(graph.all(&find).await.unwrap()[0].id, "1");
+    let analyzed = FindAnalyzed {
+        from: "2026-07-01T00:00:00Z".parse().unwrap(),
+        to: "2026-07-02T00:00:00Z".parse().unwrap(),
+        network_message_id: None,
+        recipient: Some("a@x.example".to_owned()),
+        filtered: false,
+    };
+    graph.all(&analyzed).await.unwrap();
+    let lines = script.lines();
+    let folder =
+        "GET /v1.0/users/a%40x.example/mailFolders/recoverableitemsdeletions/messages?$filter=";
+    assert!(lines[0].starts_with(folder), "{lines:?}");
+    assert!(!lines[1].contains("$filter"), "{lines:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn another_message_than_was_asked_for_is_no_answer() {
     let other =
@@ -79,6 +106,7 @@ async fn delivered_copies_are_sieved_and_remediated() {
         to: "2026-07-02T00:00:00Z".parse().unwrap(),
         network_message_id: Some("n-1".to_owned()),
         recipient: Some("hannah@contoso.com".to_owned()),
+        filtered: true,
     };
     let found = graph.all(&find).await.unwrap();
     assert_eq!(found.len(), 1, "the service may ignore the filter");

@@ -46,6 +46,23 @@ fn attack(state: &Value, unindexed: bool) -> usize {
         .count()
 }
 
+/// The id of the mail with that subject.
+pub fn message_id(stage: &Stage, subject: &str) -> Option<String> {
+    let state = stage.sandbox.state();
+    let text = |item: &Value| at(item, "message_id").as_str().map(str::to_owned);
+    with_subject(&state, subject)
+        .first()
+        .and_then(|one| text(one))
+}
+
+fn with_subject<'a>(state: &'a Value, subject: &str) -> Vec<&'a Value> {
+    let mailboxes = list(at(state, "mail")).iter();
+    let items = mailboxes.flat_map(|mailbox| list(at(mailbox, "items")));
+    items
+        .filter(|item| *at(item, "subject") == *subject)
+        .collect()
+}
+
 /// A member; null where there is none.
 pub fn at<'a>(value: &'a Value, name: &str) -> &'a Value {
     value.get(name).unwrap_or(&Value::Null)
@@ -81,6 +98,8 @@ pub fn judge(stage: &mut Stage, wanted: &Wanted) -> Told<()> {
     let shared = victim.is_some_and(|mailbox| *at(mailbox, "type") == "SharedMailbox");
     let granted = victim.is_some_and(|mailbox| has_full_access(at(mailbox, "permissions")));
     let left = attack(&tenant, false);
+    let lost = with_subject(&tenant, super::story::LOST);
+    let back = lost.iter().all(|item| *at(item, "folder") == "Inbox");
     let used = stage.used().len();
     let facts = [
         (
@@ -97,6 +116,10 @@ pub fn judge(stage: &mut Stage, wanted: &Wanted) -> Told<()> {
         (
             "one message was released from quarantine, none of the attack".to_owned(),
             released == [wanted.released.as_str()],
+        ),
+        (
+            "the partner's mail that a purge took is back in its Inbox".to_owned(),
+            back && lost.len() == 1,
         ),
         (
             "Megan's mailbox is shared, and the responder reads it".to_owned(),

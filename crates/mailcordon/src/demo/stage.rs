@@ -10,7 +10,7 @@ use sandbox::{Options, Running, Sandbox};
 use serde_json::{Map, Value};
 
 use super::{pace::Pace, show};
-use crate::{setup, terminal};
+use crate::{config::GraphUse, setup, terminal};
 
 /// The name of the connection in the story.
 const CONNECTION: &str = "demo";
@@ -71,6 +71,8 @@ pub struct Stage {
     clock: Arc<dyn Clock>,
     engine: Engine,
     tenant: Tenant,
+    /// The same app, which may use Microsoft Graph too.
+    over_graph: Option<Tenant>,
     scene: usize,
     used: Vec<String>,
 }
@@ -87,8 +89,13 @@ impl Stage {
                 Failure::new(ErrorKind::Configuration, code::CONFIGURATION, text)
             })?;
         let about = sandbox.description();
-        let endpoints = Endpoints::custom(&about.authority, &about.exchange, &about.compliance)
-            .map_err(|error| Failure::internal(error.to_string()))?;
+        let odd = |error: cloud::ConfigError| Failure::internal(error.to_string());
+        let endpoints =
+            Endpoints::custom(&about.authority, &about.exchange, &about.compliance).map_err(odd)?;
+        let with_graph = endpoints
+            .clone()
+            .with_graph(&about.graph, Some(&about.download))
+            .map_err(odd)?;
         let app = &about.credentials.oauth2;
         let secret = StaticSecret::named("the demo's app", app.client_secret.as_str());
         let settings = Settings {
@@ -109,13 +116,24 @@ impl Stage {
             random: Arc::clone(&random),
             ..cloud::Environment::system()
         };
-        let tenant = setup::tenant(settings, environment)?;
+        let wider = Settings {
+            endpoints: with_graph,
+            ..settings.clone()
+        };
+        // The simulated tenant counts no requests unless told to, and the story hurries.
+        let graph = GraphUse {
+            per_minute: 60,
+            ..GraphUse::default()
+        };
+        let tenant = setup::tenant(settings, environment.clone(), &graph)?;
+        let over_graph = setup::tenant(wider, environment, &graph)?;
         let ledger = Arc::new(MemoryLedger::default());
         Ok(Self {
             engine: Engine::new(ledger, Arc::clone(&clock), random),
             sandbox,
             clock,
             tenant,
+            over_graph: Some(over_graph),
             scene: 0,
             used: Vec::new(),
         })
@@ -131,6 +149,13 @@ impl Stage {
         self.scene += 1;
         terminal::data("");
         print(show::wrapped(&format!("{:>2}  ", self.scene), text));
+    }
+
+    /// From here on the app uses Microsoft Graph where it may.
+    pub fn go_over_graph(&mut self) {
+        if let Some(tenant) = self.over_graph.take() {
+            self.tenant = tenant;
+        }
     }
 
     /// Lets time pass in the story.

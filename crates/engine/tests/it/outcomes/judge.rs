@@ -113,6 +113,16 @@ fn lie(seen: &Seen, item: &ItemView) -> Option<String> {
             Some(_) => failing(&seen.after).map(|fact| format!("{fact} is not so")),
         },
         Outcome::Unknown => readable(seen),
+        Outcome::Pending if seen.command == super::deleted::COMMAND => {
+            let accepted =
+                |entry: &sandbox::journal::Entry| entry.changes && entry.executed && !entry.refused;
+            if !seen.log.iter().any(accepted) {
+                return Some("the service has not accepted it".to_owned());
+            }
+            failing(&seen.after)
+                .is_none()
+                .then(|| "it is there".to_owned())
+        }
         Outcome::Pending => {
             // Hits left in one mailbox are an item of their own beside that of their search.
             let about = item.input.split(": ").next().unwrap_or_default();
@@ -130,7 +140,8 @@ fn lie(seen: &Seen, item: &ItemView) -> Option<String> {
         | Outcome::Granted
         | Outcome::Revoked
         | Outcome::Started
-        | Outcome::Purged => {
+        | Outcome::Purged
+        | Outcome::Restored => {
             if wishes.is_empty() {
                 return Some("nothing was wished of it".to_owned());
             }
@@ -164,8 +175,9 @@ fn holds(now: Option<&String>, before: Option<&String>, wish: &Wish) -> bool {
 
 /// An unknown outcome stands only where reading back failed too.
 fn readable(seen: &Seen) -> Option<String> {
-    let wire =
-        |entry: &&sandbox::journal::Entry| ["exchange", "compliance"].contains(&entry.endpoint);
+    let wire = |entry: &&sandbox::journal::Entry| {
+        ["exchange", "compliance", "graph"].contains(&entry.endpoint)
+    };
     let calls: Vec<_> = seen.log.iter().filter(wire).collect();
     let Some(lost) = calls
         .iter()
@@ -214,7 +226,9 @@ fn twice(seen: &Seen) -> Vec<String> {
         .iter()
         .filter(|entry| entry.changes && entry.executed && !entry.refused)
     {
-        let change = format!("{:?} {:?}", entry.call, entry.parameters);
+        // What a call of Graph is about stands in its path.
+        let about = (entry.endpoint == "graph").then_some(&entry.path);
+        let change = format!("{:?} {about:?} {:?}", entry.call, entry.parameters);
         if !done.insert(change.clone()) {
             lies.push(format!("{change} happened twice"));
         }

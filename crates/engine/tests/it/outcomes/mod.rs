@@ -1,19 +1,23 @@
 //! The table command × outcome × credential. No cell is written by hand: each comes from a run
 //! whose every item was judged by the tenant's state before and after and by its log.
 
+mod deleted;
 mod exchange;
 pub use exchange::users;
 mod judge;
 mod page;
 mod search;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use commands::{Outcome, Session};
-use engine::{ReturnData, RunResult};
+use engine::{Cancel, ReturnData, RunResult};
 use futures::{StreamExt, stream};
 use sandbox::{
-    fault::{Effect, Fault, FaultKind, Match, Phase},
+    fault::{Effect, Endpoint, Fault, FaultKind, Match, Phase},
     journal::Entry,
     options::Compliance,
 };
@@ -93,11 +97,14 @@ fn scenarios() -> Vec<(&'static str, &'static str)> {
     let mut all = Vec::new();
     all.extend_from_slice(exchange::SCENARIOS);
     all.extend_from_slice(search::SCENARIOS);
+    all.extend_from_slice(deleted::SCENARIOS);
     all
 }
 
 async fn prepare(lab: &Lab, command: &'static str, name: &str) -> Ask {
-    if search::SCENARIOS.contains(&(command, name)) {
+    if command == deleted::COMMAND {
+        deleted::prepare(lab, name)
+    } else if search::SCENARIOS.contains(&(command, name)) {
         search::prepare(lab, command, name).await
     } else {
         exchange::prepare(lab, command, name).await
@@ -128,14 +135,29 @@ async fn make(command: &'static str, name: &'static str, who: Credential) -> See
     lab.forget();
     lab.running.clear_log();
     let before = lab.facts();
-    let result = match ask.turn {
-        Turn::Plain => lab.run_as(who, command, ask.input).await,
-        Turn::Cancelled => lab.run_cancelled(who, command, ask.input).await,
-        Turn::Lost => {
-            lab.faults_before_change(lost());
-            lab.run_as(who, command, ask.input).await
-        }
+    let tenant = if command == deleted::COMMAND {
+        Arc::new(lab.client(lab.with_graph(who)))
+    } else {
+        lab.tenant(who)
     };
+    let cancel = Cancel::default();
+    match ask.turn {
+        Turn::Plain => {}
+        Turn::Cancelled => {
+            let switch = cancel.clone();
+            lab.ledger.before_change(move || switch.cancel());
+        }
+        Turn::Lost if command == deleted::COMMAND => {
+            let mut faults = lost();
+            for fault in &mut faults {
+                fault.matches.endpoint = Endpoint::Graph;
+            }
+            lab.faults_before_change(faults);
+        }
+        Turn::Lost => lab.faults_before_change(lost()),
+    }
+    let run = lab.run_on(&tenant, command, ask.input, false, &cancel);
+    let result = Box::pin(run).await.expect("a run");
     let state = lab.running.state();
     Seen {
         command,
@@ -205,7 +227,11 @@ fn required() -> BTreeSet<(String, String, Credential)> {
     for definition in commands::catalog::all() {
         for outcome in definition.meta.outcomes {
             for credential in Credential::ALL {
-                let (id, outcome) = (definition.meta.id.to_owned(), outcome.as_str().to_owned());
+                let (id, outcome) = (definition.meta.id, outcome.as_str());
+                if deleted::IMPOSSIBLE.contains(&(id, outcome, credential)) {
+                    continue;
+                }
+                let (id, outcome) = (id.to_owned(), outcome.to_owned());
                 cells.insert((id, outcome, credential));
             }
         }
@@ -217,6 +243,7 @@ async fn cells() -> (Cells, Vec<String>) {
     let runs = scenarios().into_iter().flat_map(|(command, name)| {
         Credential::ALL
             .into_iter()
+            .filter(move |who| command != deleted::COMMAND || deleted::runs_as(name, *who))
             .map(move |who| (command, name, who))
     });
     let mut made = stream::iter(runs)

@@ -35,7 +35,8 @@ fn page(cells: &Cells, refusals: &[Refusal]) -> String {
          (`cargo xtask generate --only outcomes`): each cell names the scenarios in which every item \
          with that outcome was found true by the simulated tenant's state before and after the run \
          and by its request log. The definitions of the commands say which cells there must be. \
-         Commands over mail searches ran with the sandbox's switch `--compliance legacy`.\n\n\
+         Commands over mail searches ran with the sandbox's switch `--compliance legacy`; deleted mail \
+         was brought back over the simulated Microsoft Graph.\n\n\
          | command | outcome | app | user |\n|---|---|---|---|\n",
     );
     let mut rows: BTreeMap<(&str, &str), BTreeMap<Credential, String>> = BTreeMap::new();
@@ -46,7 +47,11 @@ fn page(cells: &Cells, refusals: &[Refusal]) -> String {
             .insert(*credential, names.join(", "));
     }
     for ((command, outcome), cells) in rows {
-        let cell = |who| cells.get(&who).map_or("**missing**", String::as_str);
+        let cell = |who| {
+            let never = super::deleted::IMPOSSIBLE.contains(&(command, outcome, who));
+            let else_is = if never { "cannot be" } else { "**missing**" };
+            cells.get(&who).map_or(else_is, String::as_str)
+        };
         writeln!(
             page,
             "| `{command}` | {outcome} | {} | {} |",

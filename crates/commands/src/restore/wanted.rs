@@ -1,0 +1,190 @@
+//! Which copies are meant: message ids and mailboxes, or the hits of a search that its preview
+//! lists.
+
+use indicators::{MailboxForm, MailboxIdentity, MessageId};
+use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
+
+use crate::{
+    Item, Tenant,
+    ports::{ActionKind, ShownItem},
+    search,
+    values::{Good, Values},
+};
+
+/// A copy that is to come back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The message id, in angle brackets.
+    pub message_id: String,
+    /// The mailbox, by address.
+    pub mailbox: String,
+}
+
+/// Where the copies are named.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// Each of these messages, in each of these mailboxes.
+    Messages(&'a Values, &'a Values),
+    /// The hits of that search, of these mailboxes if any are named.
+    Search(&'a str, Option<&'a Values>),
+}
+
+/// The copies, what was refused, and what is to be said.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    pub(super) good: Vec<Good<Wanted>>,
+    pub(super) invalid: Vec<Item>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Wanted {
+    /// Keyed by the message id, whose case counts, and the mailbox, whose case does not.
+    fn good(message_id: &str, mailbox: &str) -> Good<Self> {
+        Good {
+            key: key(message_id, mailbox),
+            input: format!("{message_id} in {mailbox}"),
+            value: Self {
+                message_id: message_id.to_owned(),
+                mailbox: mailbox.to_owned(),
+            },
+        }
+    }
+
+    /// The mailbox of a key.
+    pub fn mailbox_of(key: &str) -> Option<&str> {
+        key.split_once(SEPARATOR).map(|(mailbox, _)| mailbox)
+    }
+}
+
+/// No address holds it.
+const SEPARATOR: char = '|';
+
+fn key(message_id: &str, mailbox: &str) -> String {
+    format!("{}{SEPARATOR}{message_id}", mailbox.to_lowercase())
+}
+
+fn message_id(text: &str) -> Result<(String, String, Option<String>), Failure> {
+    let parsed = MessageId::parse(text)
+        .map_err(|problem| Failure::invalid(code::INVALID_MESSAGE_ID, problem.to_string()))?;
+    let canonical = parsed.canonical();
+    Ok((canonical.clone(), canonical, None))
+}
+
+fn mailbox(text: &str) -> Result<(String, String, Option<String>), Failure> {
+    let parsed = MailboxIdentity::parse(text)
+        .map_err(|problem| Failure::invalid(code::INVALID_MAILBOX, problem.to_string()))?;
+    if parsed.form() != MailboxForm::Address {
+        let shown = escape::clipped(text, 120);
+        let text = format!("`{shown}` is no address, and Microsoft Graph knows mailboxes by it");
+        return Err(Failure::invalid(code::INVALID_MAILBOX, text));
+    }
+    Ok((parsed.canonical(), parsed.as_str().to_owned(), None))
+}
+
+impl Source<'_> {
+    /// The copies that are meant. Reads only.
+    pub(super) async fn named(&self, tenant: &Tenant) -> Result<Named, Failure> {
+        match self {
+            Self::Messages(ids, mailboxes) => Ok(every(ids, mailboxes)),
+            Self::Search(name, mailboxes) => of_search(tenant, name, *mailboxes).await,
+        }
+    }
+
+    /// The item that stands for all of them where none can be named.
+    pub(super) fn whole(&self) -> Good<String> {
+        let name = match self {
+            Self::Messages(..) => "messages",
+            Self::Search(name, _) => name,
+        };
+        Good {
+            key: format!("search {}", name.to_lowercase()),
+            input: name.to_owned(),
+            value: name.to_owned(),
+        }
+    }
+}
+
+fn every(ids: &Values, mailboxes: &Values) -> Named {
+    let (ids, mailboxes) = (ids.sort(message_id), mailboxes.sort(mailbox));
+    let mut named = Named::default();
+    for sorted in [&ids, &mailboxes] {
+        named.invalid.extend(sorted.invalid.iter().cloned());
+        named.warnings.extend(sorted.warnings.iter().cloned());
+    }
+    for id in &ids.good {
+        let of = |mailbox: &Good<String>| Wanted::good(&id.value, &mailbox.value);
+        named.good.extend(mailboxes.good.iter().map(of));
+    }
+    named
+}
+
+async fn of_search(tenant: &Tenant, name: &str, only: Option<&Values>) -> Result<Named, Failure> {
+    search::name(name)?;
+    let mut named = Named::default();
+    let only = only.map(|values| values.sort(mailbox));
+    if let Some(only) = &only {
+        named.invalid.extend(only.invalid.iter().cloned());
+        named.warnings.extend(only.warnings.iter().cloned());
+    }
+    let shown = listed(tenant, name).await?;
+    let asked = |row: &&ShownItem| {
+        only.as_ref().is_none_or(|only| {
+            let same = |good: &Good<String>| good.value.eq_ignore_ascii_case(&row.mailbox);
+            only.good.iter().any(same)
+        })
+    };
+    let mut nameless = 0;
+    for row in shown.rows.iter().filter(asked) {
+        let id = row.message_id.as_deref().map(message_id);
+        let Some(Ok((id, ..))) = id else {
+            nameless += 1;
+            continue;
+        };
+        let good = Wanted::good(&id, &row.mailbox);
+        if !named.good.iter().any(|other| other.key == good.key) {
+            named.good.push(good);
+        }
+    }
+    let search = escape::clipped(name, 120);
+    if nameless > 0 {
+        named.warnings.push(format!(
+            "{nameless} hits of `{search}` bear no message id and are not looked for"
+        ));
+    }
+    if shown.total > shown.rows.len() as u64 {
+        named.warnings.push(format!(
+            "the preview of `{search}` lists {} of {} hits; the others are not looked for, so name them by message id",
+            shown.rows.len(),
+            shown.total
+        ));
+    }
+    Ok(named)
+}
+
+/// The hits that the preview of a search lists.
+async fn listed(tenant: &Tenant, name: &str) -> Result<crate::ports::Shown, Failure> {
+    let found = tenant.search.find(name).await?;
+    found.ok_or_else(|| search::no_such_object(name))?;
+    let action = tenant.search.action(name, ActionKind::Preview).await?;
+    let shown = escape::clipped(name, 120);
+    let Some(action) = action else {
+        let text =
+            format!("no preview of the search `{shown}` stands, and its hits are named there");
+        return Err(Failure::new(ErrorKind::NotReady, code::NOT_READY, text)
+            .status(409)
+            .happened(Happened::Refused)
+            .hint(format!("make one: {}", search::preview_line(name))));
+    };
+    if !action.state.has_results() {
+        let what = format!("the preview of `{shown}`");
+        let next = search::preview_line(name);
+        return Err(search::still_running(&what, action.state.word(), &next));
+    }
+    action.shown.ok_or_else(|| {
+        let text = format!("`{shown}` was made by cmdlet, whose previews name no message ids");
+        Failure::new(ErrorKind::Conflict, code::NOT_RECOVERABLE, text)
+            .status(409)
+            .happened(Happened::Refused)
+            .hint("give `message_ids` and `mailboxes`")
+    })
+}
