@@ -28,6 +28,12 @@ pub const ALL: &[ByTest] = &[
         test: "faults::the_page_is_the_table",
     },
     ByTest {
+        name: "graph-errors",
+        package: "engine",
+        binary: &["--test", "it"],
+        test: "graph_texts::everything_that_graph_answers_amiss_is_told_as_the_page_says",
+    },
+    ByTest {
         name: "cmdlets",
         package: "sandbox",
         binary: &["--lib"],

@@ -179,6 +179,11 @@ impl Change for PreviewComplianceSearchResult {
         let mut out = Vec::new();
         for item in items {
             let verdict = match tenant.search.action(&item.input, ActionKind::Preview).await {
+                Err(failure) if is_closed(&failure) => {
+                    let (key, input) = (item.key.as_str(), item.input.as_str());
+                    let refused = Item::failed(key, input, Outcome::Rejected, failure);
+                    Verdict::Taken(Box::new(refused))
+                }
                 Err(failure) => Verdict::CannotTell(Box::new(failure)),
                 Ok(None) => Verdict::NotTaken,
                 Ok(Some(action)) if action.state.is_under_way() => {
@@ -235,6 +240,18 @@ impl Change for PreviewComplianceSearchResult {
     fn time_limit(input: &Input) -> Span {
         input.time_limit
     }
+}
+
+/// Whether the rows of a preview that stands there cannot be had, however often they are asked for:
+/// nothing about that is unknown.
+fn is_closed(failure: &Failure) -> bool {
+    [
+        code::DOWNLOAD_REFUSED,
+        code::ANSWER_TOO_LARGE,
+        code::UNPARSED_ROWS,
+        code::UNTRUSTED_URL,
+    ]
+    .contains(&failure.code)
 }
 
 fn rows(item: &Item) -> impl Iterator<Item = &Value> {

@@ -230,7 +230,7 @@ fn is_answer(failure: &Failure) -> bool {
 /// Neither way is open: the failure of the cmdlets, with what Graph lacks.
 fn neither(classic: Failure, graph: &Failure) -> Failure {
     let lacks = match &graph.hint {
-        Some(hint) => format!("{}. {hint}", graph.message),
+        Some(hint) => format!("{}. {hint}", graph.message.trim_end_matches('.')),
         None => graph.message.clone(),
     };
     let hint = match &classic.hint {

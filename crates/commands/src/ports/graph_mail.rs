@@ -117,7 +117,7 @@ impl GraphMail {
             filtered: true,
         };
         let mut found = self.graph.all(&find).await;
-        if found.as_ref().is_err_and(|error| is_bad_request(error)) {
+        if found.as_ref().is_err_and(is_bad_request) {
             find.filtered = false;
             found = self.graph.all(&find).await;
         }
@@ -183,7 +183,7 @@ fn is_closed(error: &CallError) -> bool {
 fn neither(mailbox: Failure, defender: &Failure) -> Failure {
     let lacks = escape::clipped(&defender.message, 300);
     let lacks = match &defender.hint {
-        Some(hint) => format!("{lacks}. {hint}"),
+        Some(hint) => format!("{}. {hint}", lacks.trim_end_matches('.')),
         None => lacks,
     };
     let hint = match &mailbox.hint {

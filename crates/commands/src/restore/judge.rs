@@ -56,15 +56,14 @@ pub async fn look(
         .map(|good| {
             let why = || held().why();
             async move {
-                let found = match why() {
-                    Some(failure) => Err(failure),
-                    None => {
-                        let Wanted {
-                            mailbox,
-                            message_id,
-                        } = &good.value;
-                        tenant.deleted.find(mailbox, message_id).await
-                    }
+                let found = if let Some(failure) = why() {
+                    Err(failure)
+                } else {
+                    let Wanted {
+                        mailbox,
+                        message_id,
+                    } = &good.value;
+                    tenant.deleted.find(mailbox, message_id).await
                 };
                 (good, found)
             }

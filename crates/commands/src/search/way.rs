@@ -144,7 +144,7 @@ pub fn of_deleted_mail(standing: Option<&MailStanding>) -> Way {
 fn said(missing: &Failure) -> String {
     let text = escape::clipped(&missing.message, 300);
     match &missing.hint {
-        Some(hint) => format!("{text}. {hint}"),
+        Some(hint) => format!("{}. {hint}", text.trim_end_matches('.')),
         None => text,
     }
 }

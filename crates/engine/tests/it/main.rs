@@ -10,6 +10,7 @@
 mod connections;
 mod graph_purges;
 mod graph_turns;
+mod graph_texts;
 mod ground;
 mod intercept;
 mod lists;

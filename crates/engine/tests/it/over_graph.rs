@@ -301,6 +301,14 @@ async fn without_the_right_to_reports_the_totals_stand_alone() {
         .iter()
         .any(|one| one.contains("eDiscovery.Download.Read"));
     assert!(told, "{:?}", status.warnings);
+    // A preview is a report: it is made and cannot be read, and nothing about that is unknown.
+    let preview = ground
+        .run(PREVIEW, json!({ "search_name": "totals" }))
+        .await;
+    assert_eq!(outcome_of(&preview, "totals"), "rejected");
+    assert_eq!(code_of(&preview, "totals"), "download_refused");
+    let hint = preview.items[0].hint.as_ref().unwrap();
+    assert!(hint.contains("eDiscovery.Download.Read"), "{hint}");
 }
 
 #[tokio::test]
