@@ -34,6 +34,12 @@ pub const ALL: &[ByTest] = &[
         test: "graph_texts::everything_that_graph_answers_amiss_is_told_as_the_page_says",
     },
     ByTest {
+        name: "grants",
+        package: "engine",
+        binary: &["--test", "it"],
+        test: "grants::test_connection_says_for_six_apps_which_way_each_command_takes_and_what_is_missing",
+    },
+    ByTest {
         name: "cmdlets",
         package: "sandbox",
         binary: &["--lib"],

@@ -8,6 +8,7 @@
 )]
 
 mod connections;
+mod grants;
 mod graph_purges;
 mod graph_turns;
 mod graph_texts;

@@ -48,9 +48,9 @@ fn attack(state: &Value, unindexed: bool) -> usize {
 
 /// The id of the mail with that subject.
 pub fn message_id(stage: &Stage, subject: &str) -> Option<String> {
-    let state = stage.sandbox.state();
+    let tenant = stage.sandbox.state();
     let text = |item: &Value| at(item, "message_id").as_str().map(str::to_owned);
-    with_subject(&state, subject)
+    with_subject(&tenant, subject)
         .first()
         .and_then(|one| text(one))
 }
