@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub(crate) fn not_reversible(definition: &Definition) -> Failure {
-    Failure::new(
+    let failure = Failure::new(
         ErrorKind::Conflict,
         code::NOT_REVERSIBLE,
         format!(
@@ -19,8 +19,14 @@ pub(crate) fn not_reversible(definition: &Definition) -> Failure {
             definition.meta.effect.words()
         ),
     )
-    .status(409)
+    .status(409);
+    if definition.meta.effect == kernel::Effect::Destructive {
+        return failure.hint(SOFT_COMES_BACK);
+    }
+    failure
 }
+
+const SOFT_COMES_BACK: &str = "what was deleted softly comes back with `restore-soft-deleted`; what was deleted for good does not";
 
 /// The request that takes a run back.
 pub(crate) async fn request(

@@ -30,11 +30,7 @@ pub fn markdown(definition: &Definition) -> String {
         meta.role.title(),
         meta.role.assigned_in(),
         meta.page_role,
-        meta.cmdlets
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(", "),
+        cmdlets(meta.cmdlets),
     );
     for parameter in &definition.parameters {
         let _ = writeln!(out, "{}", row(parameter));
@@ -60,6 +56,15 @@ pub fn markdown(definition: &Definition) -> String {
             .unwrap_or_default(),
     );
     out
+}
+
+/// Cmdlets for a cell.
+fn cmdlets(names: &[&str]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 fn row(parameter: &Parameter) -> String {

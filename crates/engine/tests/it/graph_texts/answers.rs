@@ -28,7 +28,7 @@ pub fn all() -> Vec<Case> {
         Case::new("403 `UnknownError` with the page inside", Run::Start)
             .always(FaultKind::WrappedForbidden, before, "graph:listCases"),
         Case::new("404 on the last estimate: the search was never run", Run::Preview)
-            .from(From::TheSearchNotRun),
+            .from(From::SearchNotRun),
         Case::new("500 `HostNotFound`", Run::Start)
             .set(|settings| settings.graph.backend = Backend::HostNotFound),
         Case::new("404 `TenantDeploymentNotFound`", Run::Start)

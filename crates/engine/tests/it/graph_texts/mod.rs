@@ -39,11 +39,11 @@ pub enum Run {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From {
     /// Before anything is done.
-    TheBegin,
+    Begin,
     /// When the search has run.
-    TheSearch,
+    Search,
     /// When the search has been made and not run.
-    TheSearchNotRun,
+    SearchNotRun,
 }
 
 /// A row of the page.
@@ -59,8 +59,8 @@ pub struct Case {
 impl Case {
     fn new(what: &'static str, run: Run) -> Self {
         let from = match run {
-            Run::Start | Run::Restore => From::TheBegin,
-            Run::Status | Run::Preview | Run::Delete => From::TheSearch,
+            Run::Start | Run::Restore => From::Begin,
+            Run::Status | Run::Preview | Run::Delete => From::Search,
         };
         Self {
             what,
@@ -221,12 +221,12 @@ impl Ground {
 async fn told(case: &Case) -> Told {
     let mut ground = Ground::new().await;
     match case.from {
-        From::TheBegin => {}
-        From::TheSearch => {
+        From::Begin => {}
+        From::Search => {
             let made = ground.run(Run::Start).await;
             assert!(made.error.is_none(), "{}: {:?}", case.what, made.error);
         }
-        From::TheSearchNotRun => ground.make().await,
+        From::SearchNotRun => ground.make().await,
     }
     set(&ground.lab, case.grants);
     if case.reads_reports() {
@@ -252,7 +252,7 @@ async fn told(case: &Case) -> Told {
 /// What the result says: its worst item, or its error, or its first warning.
 fn read(result: &RunResult) -> Told {
     let item = result.items.iter().find(|item| !item.outcome.is_success());
-    let item = item.or(result.items.first());
+    let item = item.or_else(|| result.items.first());
     let error = result.error.as_ref();
     // What every run of that kind says besides.
     let usual = ["what comes back", "a hard delete marks"];
