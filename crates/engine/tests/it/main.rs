@@ -10,8 +10,8 @@
 mod connections;
 mod grants;
 mod graph_purges;
-mod graph_turns;
 mod graph_texts;
+mod graph_turns;
 mod ground;
 mod intercept;
 mod lists;

@@ -112,6 +112,10 @@ fn calls(world: &World) -> Vec<(&'static str, Value)> {
                 "Mailboxes": [readable], "Settling Time": "1s",
             }),
         ),
+        (
+            "Restore Soft Deleted",
+            json!({ "Message Ids": ["<a@attacker.example>"], "Mailboxes": [readable] }),
+        ),
     ]
 }
 
