@@ -8,6 +8,7 @@ mod mails;
 mod memory;
 mod pages;
 pub mod place;
+mod purges;
 mod reads;
 mod restart;
 mod runs;
@@ -129,6 +130,16 @@ const MEASURES: &[Measure] = &[
         id: "restart",
         smoke: true,
         take: restart::restart,
+    },
+    Measure {
+        id: "rounds",
+        smoke: false,
+        take: purges::rounds,
+    },
+    Measure {
+        id: "report",
+        smoke: true,
+        take: purges::report,
     },
 ];
 

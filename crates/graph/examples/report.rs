@@ -1,5 +1,5 @@
-//! How fast a report is read and how much memory that takes: a million rows by default, or as many
-//! as the first argument says.
+//! How fast a report is read and how much memory that takes, as one JSON object: a million rows by
+//! default, or as many as the first argument says.
 
 #![expect(
     clippy::print_stdout,
@@ -83,13 +83,14 @@ fn main() {
     reader.finish().unwrap();
     let took = begin.elapsed();
     let megabytes = f64::from(u32::try_from(size).unwrap()) / 1e6;
-    println!(
-        "{locations} rows with {items} items, {megabytes:.1} MB in {:.3} s: {:.0} MB/s",
-        took.as_secs_f64(),
-        megabytes / took.as_secs_f64()
-    );
-    println!(
-        "memory at most {} KiB, {before} KiB of it before reading began",
-        peak()
-    );
+    let told = serde_json::json!({
+        "rows": locations,
+        "items": items,
+        "megabytes": megabytes,
+        "seconds": took.as_secs_f64(),
+        "megabytes_a_second": megabytes / took.as_secs_f64(),
+        "peak_kib": peak(),
+        "peak_kib_before": before,
+    });
+    println!("{told}");
 }
