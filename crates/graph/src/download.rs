@@ -74,16 +74,16 @@ impl Graph {
                 status = opened.status.as_u16(),
                 "a report's link was asked"
             );
-            if opened.status.is_redirection() {
-                url = self.follow(file, &url, &opened)?;
-                continue;
-            }
-            if opened.status.as_u16() == 401 && !refreshed {
+            if !refreshed && wants_a_token(&url, &opened) {
                 refreshed = true;
                 let other = wire.token_after_refusal(Audience::Reports, &bearer.token, None);
                 bearer = other
                     .await
                     .map_err(|failure| not_sent(ungranted(failure)))?;
+                continue;
+            }
+            if opened.status.is_redirection() {
+                url = self.follow(file, &url, &opened)?;
                 continue;
             }
             return self.report_or_refusal(file, opened).await;
@@ -93,12 +93,7 @@ impl Graph {
 
     /// The place that a redirect names, if a report may come from there.
     fn follow(&self, file: &ReportFile, from: &Url, opened: &Opened) -> Result<Url, CallError> {
-        let location = opened
-            .headers
-            .get(header::LOCATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|location| from.join(location).ok());
-        let Some(location) = location else {
+        let Some(location) = location(from, opened) else {
             return Err(refused(file, "its link redirects to nowhere", None));
         };
         if is_sign_in(&location) {
@@ -118,9 +113,7 @@ impl Graph {
         file: &ReportFile,
         mut opened: Opened,
     ) -> Result<Opened, CallError> {
-        let kind = opened.headers.get(header::CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let is_page = kind.to_ascii_lowercase().contains("html");
+        let is_page = is_page(&opened);
         let id = decode::request_id(&opened.headers);
         match opened.status.as_u16() {
             200..=299 if is_page => Err(refused(
@@ -157,6 +150,27 @@ impl Graph {
             }
         }
     }
+}
+
+/// Where a redirect leads, if it names a place.
+fn location(from: &Url, opened: &Opened) -> Option<Url> {
+    let location = opened.headers.get(header::LOCATION)?.to_str().ok()?;
+    from.join(location).ok()
+}
+
+fn is_page(opened: &Opened) -> bool {
+    let kind = opened.headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.to_ascii_lowercase().contains("html")
+}
+
+/// Whether the token was not taken. The hosts of reports say so by a 401, by sending to where
+/// people sign in, or by showing that page.
+fn wants_a_token(from: &Url, opened: &Opened) -> bool {
+    let status = opened.status;
+    status.as_u16() == 401
+        || (status.is_redirection() && location(from, opened).is_some_and(|to| is_sign_in(&to)))
+        || (status.is_success() && is_page(opened))
 }
 
 /// Where people sign in; a report's host that does not take the token sends there.

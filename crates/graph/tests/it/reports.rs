@@ -146,9 +146,20 @@ async fn a_sign_in_page_instead_of_a_report_names_the_grant() {
         )
     };
     let away = "https://login.microsoftonline.com/common/oauth2/authorize?x";
+    let sent_away = || with(status(302, ""), "location", away);
+    // A token that is not taken once may be an old one.
+    for first in [page(), sent_away(), status(401, "")] {
+        let again = ok(report(&sample("locations.csv")));
+        let (rows, script) = locations(vec![first.clone(), again]).await;
+        assert_eq!(rows.unwrap().len(), 3, "{first:?}");
+        let sent = script.sent.lock().unwrap();
+        let tokens = [sent[0].token.expose(), sent[1].token.expose()];
+        assert_eq!(tokens, ["Reports", "second"], "{first:?}");
+        assert_eq!(sent[0].url, sent[1].url, "{first:?}");
+    }
     for plays in [
-        vec![page()],
-        vec![with(status(302, ""), "location", away)],
+        vec![page(), page()],
+        vec![sent_away(), sent_away()],
         vec![status(401, ""), status(401, "Mise failed")],
         vec![status(403, "")],
     ] {
