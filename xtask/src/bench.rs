@@ -4,6 +4,7 @@
 
 mod changes;
 mod fair;
+mod locations;
 mod mails;
 mod memory;
 mod pages;
@@ -139,7 +140,7 @@ const MEASURES: &[Measure] = &[
     Measure {
         id: "report",
         smoke: true,
-        take: purges::report,
+        take: locations::report,
     },
 ];
 

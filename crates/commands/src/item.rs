@@ -200,8 +200,7 @@ impl Item {
         self
     }
 
-    /// With the way it went and why, in its context, unless it says so itself. What it brings
-    /// along went the same way.
+    /// With the way it went and why, in its context. What it brings along went the same way.
     #[must_use]
     pub fn went(mut self, way: Option<(&str, &str)>) -> Self {
         let Some((path, why)) = way else {
@@ -210,10 +209,8 @@ impl Item {
         let own = std::iter::once(&mut self.context);
         let brought = self.more.iter_mut().map(|item| &mut item.context);
         for context in own.chain(brought) {
-            if !context.contains_key("path") {
-                context.insert("path".to_owned(), path.into());
-                context.insert("why".to_owned(), why.into());
-            }
+            context.insert("path".to_owned(), path.into());
+            context.insert("why".to_owned(), why.into());
         }
         self
     }

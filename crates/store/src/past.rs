@@ -4,10 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use commands::{Done, History, Item, Outcome, Plan, Settled, Step, plan::PLAN_VERSION};
-use engine::{
-    NewRun,
-    ledger::{Budget, Held, Past, Recorded},
-};
+use engine::ledger::{Budget, Held, Past, Recorded};
 use kernel::{ErrorKind, Failure, failure::code, ids::RunId};
 use serde_json::Value as Json;
 
@@ -20,7 +17,7 @@ use crate::{
     error::{Result, refused},
     run::{self, State, instant},
     sql,
-    submit::{Encoded, undone_by},
+    submit::undone_by,
 };
 
 /// The steps of a run as they were recorded.
@@ -33,18 +30,6 @@ struct Steps {
 }
 
 impl Store {
-    /// The run that was recorded before under the key of this one, if it was; a conflict where that
-    /// had other input.
-    pub async fn known(&self, new: &NewRun) -> Result<Option<RunId>> {
-        if new.key.is_none() {
-            return Ok(None);
-        }
-        let new = Encoded::of(new)?;
-        self.db
-            .read(move |conn| Box::pin(async move { new.known(conn).await }))
-            .await
-    }
-
     pub(crate) async fn recorded(&self, held: Held) -> Result<Recorded> {
         self.db
             .read(move |conn| {

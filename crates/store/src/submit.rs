@@ -8,6 +8,7 @@ use kernel::{ErrorKind, Failure, failure::code, ids::RunId};
 use serde_json::{Value as Json, json};
 
 use crate::{
+    Store,
     audit::{self, Event, chain_of},
     codec,
     conn::{Conn, micros},
@@ -34,6 +35,20 @@ pub(crate) struct Ending {
     pub(crate) shown_hash: Option<String>,
     pub(crate) body: Vec<u8>,
     pub(crate) raw: Option<Vec<u8>>,
+}
+
+impl Store {
+    /// The run that was recorded before under the key of this one, if it was; a conflict where that
+    /// had other input.
+    pub async fn known(&self, new: &NewRun) -> Result<Option<RunId>> {
+        if new.key.is_none() {
+            return Ok(None);
+        }
+        let new = Encoded::of(new)?;
+        self.db
+            .read(move |conn| Box::pin(async move { new.known(conn).await }))
+            .await
+    }
 }
 
 impl Encoded {

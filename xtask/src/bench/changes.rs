@@ -84,7 +84,7 @@ pub fn convert(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     // Some of the company's mailboxes are no people's.
     let place = place(bench, &(mailboxes + mailboxes / 2 + 20).to_string())?;
     place.warm_up()?;
-    let users = users(&place)?;
+    let users = place.people()?;
     let mailboxes = (mailboxes as usize).min(users.len());
     let lines = users
         .into_iter()
@@ -110,20 +110,4 @@ pub fn convert(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     let floor = floor(u32::try_from(mailboxes)? * 3);
     let name = format!("convert {mailboxes} mailboxes, 100 ms a call, {IN_FLIGHT} in flight");
     Ok(vec![against(&name, took, floor, "calls needed", TIMES)])
-}
-
-/// The people's mailboxes, as the control endpoint tells them.
-fn users(place: &Place) -> anyhow::Result<Vec<String>> {
-    let state = place.control("state", None)?;
-    let rows = state.get("mailboxes").and_then(Value::as_array);
-    let text = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
-    Ok(rows
-        .into_iter()
-        .flatten()
-        .filter(|row| {
-            text(row, "type").as_deref() == Some("UserMailbox")
-                && text(row, "class").as_deref() == Some("mailbox")
-        })
-        .filter_map(|row| text(row, "address"))
-        .collect())
 }

@@ -124,9 +124,8 @@ impl Place {
         Ok(serde_json::from_str(&output(&mut curl)?)?)
     }
 
-    /// When the calls of cmdlets came in since then, and whether each changes something. The
-    /// request log has to be on.
-    pub fn calls_since(&self, then: Timestamp) -> anyhow::Result<Vec<(Timestamp, bool)>> {
+    /// The calls of cmdlets that came in since then, in their order. The request log has to be on.
+    pub fn calls_since(&self, then: Timestamp) -> anyhow::Result<Vec<Call>> {
         let log = self.control("log", None)?;
         let mut calls = Vec::new();
         for entry in log
@@ -136,14 +135,36 @@ impl Place {
             .flatten()
         {
             let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+            let flag = |name: &str| entry.get(name).and_then(Value::as_bool) == Some(true);
             let at: Timestamp = text("at").parse()?;
-            if text("endpoint") == "exchange" && at >= then {
-                let changes = entry.get("changes").and_then(Value::as_bool);
-                calls.push((at, changes == Some(true)));
+            if ["exchange", "compliance"].contains(&text("endpoint")) && at >= then {
+                calls.push(Call {
+                    at,
+                    cmdlet: text("call").to_owned(),
+                    changes: flag("changes"),
+                    executed: flag("executed"),
+                });
             }
         }
-        calls.sort();
+        calls.sort_by_key(|call| call.at);
         Ok(calls)
+    }
+
+    /// Addresses of people's mailboxes.
+    pub fn people(&self) -> anyhow::Result<Vec<String>> {
+        let state = self.control("state", None)?;
+        let rows = state.get("mailboxes").and_then(Value::as_array);
+        let text =
+            |row: &Value, name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
+        Ok(rows
+            .into_iter()
+            .flatten()
+            .filter(|row| {
+                text(row, "type").as_deref() == Some("UserMailbox")
+                    && text(row, "class").as_deref() == Some("mailbox")
+            })
+            .filter_map(|row| text(row, "address"))
+            .collect())
     }
 
     /// A file of this tenant's folder.
@@ -213,6 +234,19 @@ impl Drop for Place {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A call of a cmdlet, as the sandbox's log has it.
+#[derive(Debug)]
+pub struct Call {
+    /// When it came in.
+    pub at: Timestamp,
+    /// Its name.
+    pub cmdlet: String,
+    /// Whether it changes something.
+    pub changes: bool,
+    /// Whether the service did what it asks for.
+    pub executed: bool,
 }
 
 /// The cheapest read of the program.

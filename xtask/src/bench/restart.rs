@@ -73,9 +73,9 @@ fn after_a_kill(
     service.success(&run)?;
     service.stop()?;
     let calls = place.calls_since(begun)?;
-    let (asked, _) = *calls.first().context("the run never asked the tenant")?;
-    let changed = calls.iter().find(|(_, changes)| *changes);
+    let asked = calls.first().context("the run never asked the tenant")?.at;
+    let changed = calls.iter().find(|call| call.changes);
     let between = |from, to: jiff::Timestamp| to.duration_since(from).unsigned_abs();
-    let changed = changed.map(|(at, _)| between(asked, *at));
+    let changed = changed.map(|call| between(asked, call.at));
     Ok((between(begun, asked), changed))
 }

@@ -136,12 +136,12 @@ fn judge(
     let ours = settled.maybe_done(&good.key).is_some();
     let seen = found.copies.iter().find(|copy| copy.place.is_seen());
     Next::Settle(Box::new(match seen {
-        Some(copy) if ours => restored(&good.key, &good.input, found, copy),
+        Some(copy) if ours => restored(&good.key, &good.input, copy),
         Some(copy) => {
             let message = format!("lies in {}", copy.place.show());
             let (key, input) = (good.key.as_str(), good.input.as_str());
             let item = Item::success(key, input, Outcome::AlreadySo, message);
-            described(item, &good.value.mailbox, found.way, Some(copy))
+            described(item, &good.value.mailbox, Some(copy))
         }
         None => gone(good, found),
     }))
@@ -204,18 +204,15 @@ fn step(
     }
 }
 
-fn restored(key: &str, input: &str, found: &Copies, copy: &MailCopy) -> Item {
+fn restored(key: &str, input: &str, copy: &MailCopy) -> Item {
     let message = format!("is back in {}", copy.place.show());
     let item = Item::success(key, input, Outcome::Restored, message);
     let mailbox = Wanted::mailbox_of(key).unwrap_or_default();
-    described(item, mailbox, found.way, Some(copy))
+    described(item, mailbox, Some(copy))
 }
 
-fn described(item: Item, mailbox: &str, way: MailWay, copy: Option<&MailCopy>) -> Item {
-    let item = item
-        .with("mailbox", mailbox)
-        .with("path", way.path())
-        .with("why", way.why());
+fn described(item: Item, mailbox: &str, copy: Option<&MailCopy>) -> Item {
+    let item = item.with("mailbox", mailbox);
     let Some(copy) = copy else {
         return item;
     };
@@ -275,7 +272,7 @@ fn gone(good: &Good<Wanted>, found: &Copies) -> Item {
         Outcome::Rejected,
         failure,
     );
-    described(item, &good.value.mailbox, found.way, known)
+    described(item, &good.value.mailbox, known)
 }
 
 const KEPT: &str = "nothing puts a hard-deleted mail back; where a hold keeps a copy in Purges, an eDiscovery export gets it out, else ask its sender";
@@ -298,7 +295,7 @@ pub async fn verify(tenant: &Tenant, step: &Step, item: &Planned) -> Verdict {
     let seen = found.copies.iter().find(|copy| copy.place.is_seen());
     match seen {
         Some(copy) if left.count() == 0 => {
-            Verdict::Taken(Box::new(restored(&item.key, &item.input, &found, copy)))
+            Verdict::Taken(Box::new(restored(&item.key, &item.input, copy)))
         }
         // This copy is back; the next look goes on with another one of the same message.
         Some(_) if !still => Verdict::NotTaken,
@@ -313,7 +310,7 @@ fn not_back(tenant: &Tenant, doing: &Doing) -> Verdict {
     }
     let failure = Box::new(waiting(doing));
     match doing.way {
-        MailWay::Mailbox => Verdict::NotYet(MAILBOX_POLL, failure),
+        MailWay::Mailbox => Verdict::NotYet(tenant.paced(MAILBOX_POLL), failure),
         MailWay::Defender => Verdict::Running(tenant.paced(DEFENDER_POLL), failure),
     }
 }

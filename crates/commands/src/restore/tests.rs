@@ -161,7 +161,8 @@ async fn what_was_soft_deleted_comes_back_and_what_is_there_is_left_alone() {
     );
     assert_eq!(mail.moved(), [format!("{ANNA} 1")]);
     let item = driven.item(&anna);
-    assert_eq!(item.context["path"], "graph_mail");
+    let (path, _) = RestoreSoftDeleted::way(&mail.tenant(), item).unwrap();
+    assert_eq!(path, "graph_mail");
     assert_eq!(item.context["mailbox"], ANNA);
     assert!(item.message.contains("the Inbox"), "{}", item.message);
     assert_eq!(driven.reach.messages, Some(1));

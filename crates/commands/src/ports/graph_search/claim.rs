@@ -24,6 +24,7 @@ use crate::ports::{Action, Claim, PurgeOrder, SearchState};
 /// So long another run is given to record its purge: a few requests of five a minute. Until then a
 /// purge that nobody has recorded may be its own, and not the one whose answer was lost.
 const UNCLEAR: Duration = Duration::from_mins(5);
+
 /// What the work of the case says of a purge whose answer was lost.
 enum Guess {
     /// There is none that could be it.
