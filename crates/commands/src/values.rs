@@ -56,7 +56,9 @@ impl Values {
                 let shown = kernel::escape::clipped(&value.to_string(), 80);
                 sorted.invalid.push(Item::invalid(
                     shown.clone(),
-                    Failure::invalid(code::WRONG_SHAPE, format!("`{shown}` is not a text")),
+                    Failure::invalid(code::WRONG_SHAPE, format!("`{shown}` is not a text")).hint(
+                        "each value of the list is a text: in JSON it stands in quotation marks",
+                    ),
                 ));
                 continue;
             };

@@ -25,6 +25,9 @@ const MAIL: &str = "Mail.ReadWrite";
 const REMEDIATE: &str = "SecurityAnalyzedMessage.ReadWrite.All";
 const ANALYZED: &str = "SecurityAnalyzedMessage.Read.All";
 
+/// What to do about a mailbox that is not there.
+const NO_MAILBOX: &str = "check the address: no mailbox of this tenant has it";
+
 /// Deleted mail over Graph, for one run.
 pub struct GraphMail {
     graph: Graph,
@@ -235,7 +238,13 @@ impl DeletedMail for GraphMail {
                     last_seen: None,
                 })
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                let failure = Failure::from(error);
+                Err(match failure.kind {
+                    ErrorKind::NotFound => failure.hint(NO_MAILBOX),
+                    _ => failure,
+                })
+            }
         }
     }
 

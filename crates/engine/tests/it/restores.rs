@@ -219,6 +219,13 @@ async fn what_was_hard_deleted_cannot_come_back_and_the_rest_does() {
         assert_eq!(outcome_of(&result, &item), "rejected");
         assert_eq!(code_of(&result, &item), code, "{}", error_of(&result));
     }
+    let nobody = "nobody@northwind.example";
+    let input = json!({ "message_ids": [id], "mailboxes": [nobody] });
+    let result = ground.run(input).await;
+    let item = &result.items[0];
+    assert_eq!(item.code.as_ref().unwrap().as_str(), "not_found");
+    let hint = item.hint.as_ref().unwrap();
+    assert!(hint.contains("no mailbox of this tenant has it"), "{hint}");
     assert_eq!(ground.lab.calls("graph:moveMessage"), 1);
 }
 
