@@ -35,6 +35,7 @@ type Stopped = (Stop, Option<RunResult>);
 impl Run<'_> {
     /// Drives the command to its end.
     pub(crate) async fn change(&self) -> Result<RunResult, Stopped> {
+        crate::begins(self.id, self.request);
         let mut state = State::default();
         state.settled.for_dry_run = self.request.dry_run;
         let ended = match self.take_over(&mut state).await {

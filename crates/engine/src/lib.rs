@@ -346,6 +346,16 @@ struct Run<'a> {
     past: Option<Vec<Done>>,
 }
 
+/// Says in the log that a run begins.
+fn begins(run: RunId, request: &RunRequest) {
+    tracing::debug!(
+        %run,
+        command = request.command,
+        connection = request.connection,
+        "a run begins"
+    );
+}
+
 /// Which way a command goes, and why.
 fn path(definition: &Definition, tenant: &Tenant) -> (Cow<'static, str>, Cow<'static, str>) {
     let (path, why) = match definition.meta.session {

@@ -70,6 +70,7 @@ impl Reading<'_> {
     }
 
     async fn read(&self, to: To) -> RunResult {
+        crate::begins(self.id, self.request);
         let mut rows = Collector::new(self.observer, to);
         let ended = tokio::select! {
             ended = self.command.read(self.tenant, &mut rows) => ended,

@@ -371,7 +371,10 @@ fn list(run: &Finished, result: &RunResult, before: &Facts, after: &Facts, lies:
     }
     let struck = run.log.iter().any(|entry| entry.fault.is_some());
     if result.complete != Some(true) && !struck {
-        lies.push("not complete, though nothing went wrong".to_owned());
+        lies.push(format!(
+            "not complete, though nothing went wrong: {:?}, {:?}",
+            result.error, result.warnings
+        ));
     }
 }
 
