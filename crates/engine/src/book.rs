@@ -176,35 +176,30 @@ impl<'a> Book<'a> {
         if *recorded >= number {
             return Ok(());
         }
-        let (mut entries, last) = {
+        let (waiting, last) = {
             let mut pending = locked(&self.pending);
             (std::mem::take(&mut pending.entries), pending.last)
         };
+        let (numbers, mut entries): (Vec<u64>, Vec<Entry>) = waiting.into_iter().unzip();
         if self.write(&entries).await? == Written::Frozen {
-            let frozen = |entry: &Entry| {
-                matches!(
-                    entry,
-                    Entry::Intent {
-                        prepares: false,
-                        ..
-                    }
-                )
-            };
-            let refused = entries.extract_if(.., |(_, entry)| frozen(entry));
-            let refused: Vec<u64> = refused.map(|(number, _)| number).collect();
+            let (refused, rest): (Vec<_>, Vec<_>) = numbers
+                .into_iter()
+                .zip(entries)
+                .partition(|(_, entry)| is_change(entry));
+            let refused = refused.into_iter().map(|(number, _)| number);
             locked(&self.pending).frozen.extend(refused);
+            entries = rest.into_iter().map(|(_, entry)| entry).collect();
             self.write(&entries).await?;
         }
         *recorded = last;
         Ok(())
     }
 
-    async fn write(&self, entries: &[(u64, Entry)]) -> Result<Written, Stop> {
+    async fn write(&self, entries: &[Entry]) -> Result<Written, Stop> {
         if entries.is_empty() {
             return Ok(Written::Done);
         }
-        let entries: Vec<Entry> = entries.iter().map(|(_, entry)| entry.clone()).collect();
-        self.patiently(|| self.ledger.record(self.held, &entries))
+        self.patiently(|| self.ledger.record(self.held, entries))
             .await
     }
 
@@ -274,6 +269,17 @@ pub(crate) fn unknown_version(error: &LedgerError) -> Failure {
     )
     .status(409)
     .hint("the run is parked; the program that wrote it can go on with it")
+}
+
+/// A freeze refuses changes, not what only prepares them.
+fn is_change(entry: &Entry) -> bool {
+    matches!(
+        entry,
+        Entry::Intent {
+            prepares: false,
+            ..
+        }
+    )
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

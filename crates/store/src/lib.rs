@@ -17,6 +17,7 @@ mod error;
 mod ledger;
 mod lists;
 mod lock;
+mod mover;
 mod open;
 mod past;
 mod record;

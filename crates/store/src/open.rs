@@ -18,7 +18,7 @@ use crate::{
     db::{self, Database, Pool},
     error::{Result, of_io, refused},
     lock::{Access, Lock, beside, private},
-    schema,
+    mover, schema,
     writer::Writer,
 };
 
@@ -110,8 +110,9 @@ impl Store {
         };
         let database = match &options.location {
             Location::File(path) => {
-                let (path, shared) = (path.clone(), shared.clone());
-                let opened = tokio::task::spawn_blocking(move || open_file(path, shared)).await;
+                let (path, shared, access) = (path.clone(), shared.clone(), options.access);
+                let opened =
+                    tokio::task::spawn_blocking(move || open_file(path, shared, access)).await;
                 opened.map_err(|error| LedgerError::Passing(error.to_string()))??
             }
             Location::Postgres(url) => {
@@ -155,9 +156,12 @@ impl Store {
     }
 }
 
-fn open_file(path: PathBuf, shared: Shared) -> Result<Database> {
+fn open_file(path: PathBuf, shared: Shared, access: Access) -> Result<Database> {
     let mut conn = db::sqlite(&path, shared.clone(), false)?;
     futures::executor::block_on(migrate_file(&mut conn))?;
+    if access == Access::Serve {
+        mover::start(&mut conn, &path)?;
+    }
     Ok(Database::Sqlite {
         writer: Writer::start(conn)?,
         readers: Pool::of_file(path, shared),

@@ -16,9 +16,13 @@ use crate::{
 };
 
 async fn store(folder: &TempDir) -> Store {
+    open(folder, Access::Share).await
+}
+
+async fn open(folder: &TempDir, access: Access) -> Store {
     let options = Options::file(
         folder.path().join("s.db"),
-        Access::Share,
+        access,
         Arc::new(SystemClock::default()),
         Arc::new(SeededRandom::new(1)),
     );
@@ -276,4 +280,36 @@ async fn no_password_leaves_the_machine_in_the_clear() {
         assert_eq!(failure.code.as_str(), "configuration", "{failure:?}");
         assert!(!format!("{failure:?}").contains("u:p"), "{failure:?}");
     }
+}
+
+/// 160 MB go through the log of a service, which stays short: what is in it is moved into the file
+/// while commits go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_a_service_stays_short() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder, Access::Serve).await;
+    let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+    set(
+        &store,
+        "CREATE TABLE filler (id INTEGER PRIMARY KEY, body BLOB)",
+    )
+    .await;
+    for _ in 0..320 {
+        set(
+            &store,
+            "INSERT INTO filler (body) VALUES (zeroblob(500000))",
+        )
+        .await;
+    }
+    let (log, file) = (size("s.db-wal"), size("s.db"));
+    assert!(log < 70_000_000, "the log has {log} bytes");
+    assert!(file > 80_000_000, "the file has {file} bytes");
+    drop(store);
+    let store = open(&folder, Access::Share).await;
+    let rows = store
+        .db
+        .read(|conn| Box::pin(async move { conn.query("SELECT id FROM filler", &[]).await }))
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 320);
 }

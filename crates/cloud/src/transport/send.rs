@@ -29,6 +29,8 @@ pub(super) const USER_AGENT: &str = concat!("mailcordon/", env!("CARGO_PKG_VERSI
 /// Most of an answer that a connection buffers, its head included. It is kept while the connection
 /// is idle, and a service of many tenants keeps many.
 const READ_BUFFER: usize = 64 * 1024;
+/// Most that is reserved for a body before it comes.
+const ROOM: usize = 1024 * 1024;
 /// Idle connections kept for one origin.
 const MAX_IDLE: usize = 64;
 
@@ -284,7 +286,9 @@ async fn exchange(
     if said.is_some_and(|said| said > outgoing.max_body as u64) {
         return Err(too_large());
     }
-    let mut body = BytesMut::new();
+    // A length is only said, so it reserves no more than an ordinary page.
+    let room = said.map_or(0, |said| usize::try_from(said).unwrap_or(ROOM));
+    let mut body = BytesMut::with_capacity(room.min(ROOM));
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|error| {
             let text = format!("after {} bytes: {}", body.len(), words(&error));

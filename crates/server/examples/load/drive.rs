@@ -154,8 +154,8 @@ async fn load(order: Order) -> anyhow::Result<Value> {
     Ok(json!({
         "runs": ends.len(),
         "rate": f64::from(u32::try_from(ends.len())?) / seconds.max(f64::MIN_POSITIVE),
-        "whole_ms": quantiles(whole),
-        "own_ms": quantiles(own),
+        "whole_ms": milliseconds(&whole),
+        "own_ms": milliseconds(&own),
     }))
 }
 
@@ -242,14 +242,9 @@ impl Ground {
     }
 }
 
-/// Milliseconds: the middle, the 99th of a hundred, the longest.
-fn quantiles(mut times: Vec<Duration>) -> Value {
-    times.sort_unstable();
-    let at = |percent: usize| {
-        let index = (times.len() * percent).div_ceil(100).saturating_sub(1);
-        times.get(index).map(|time| time.as_secs_f64() * 1000.0)
-    };
-    json!({ "p50": at(50), "p99": at(99), "most": at(100) })
+fn milliseconds(times: &[Duration]) -> Vec<f64> {
+    let each = times.iter().map(|time| time.as_secs_f64() * 1000.0);
+    each.collect()
 }
 
 /// A connection to the simulated tenant.
