@@ -9,6 +9,7 @@ mod mails;
 mod memory;
 mod pages;
 pub mod place;
+mod proven;
 mod purges;
 mod reads;
 mod restart;
@@ -136,6 +137,11 @@ const MEASURES: &[Measure] = &[
         id: "rounds",
         smoke: false,
         take: purges::rounds,
+    },
+    Measure {
+        id: "proven",
+        smoke: true,
+        take: proven::proven,
     },
     Measure {
         id: "report",

@@ -167,6 +167,15 @@ impl Place {
             .collect())
     }
 
+    /// Rewrites the configuration of the program, which must change.
+    pub fn configure(&self, change: impl FnOnce(&str) -> String) -> anyhow::Result<()> {
+        let path = self.folder.path().join("config/config.toml");
+        let text = std::fs::read_to_string(&path)?;
+        let other = change(&text);
+        ensure!(other != text, "the configuration was not changed: {text}");
+        Ok(std::fs::write(path, other)?)
+    }
+
     /// A file of this tenant's folder.
     pub fn file(&self, name: &str, text: &str) -> anyhow::Result<PathBuf> {
         let path = self.folder.path().join(name);

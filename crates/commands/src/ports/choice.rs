@@ -2,7 +2,7 @@
 //! it was made; a new one goes where it can.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,8 +11,8 @@ use kernel::{ErrorKind, Failure, failure::code};
 
 use super::{
     Accepted, Action, ActionKind, ClassicSearch, Cmdlets, ContentSearch, DeleteType, GraphSearch,
-    Locations, MailboxHits, Manner, NewSearch, Preparation, PurgeOrder, Said, Search, Standing,
-    content_search::NO_SEARCH,
+    Locations, MailboxHits, Manner, NewSearch, Preparation, PurgeOrder, Said, Search, SearchState,
+    Standing, content_search::NO_SEARCH,
 };
 
 /// So many mailboxes that are not in the case yet are taken in; each is one call of five a minute.
@@ -39,6 +39,8 @@ impl Way {
 struct Decided {
     /// By name in lower case, each with its reason.
     ways: HashMap<String, (Way, &'static str)>,
+    /// Names in lower case that no search has, though both ways were asked.
+    new: HashSet<String>,
     /// How Graph refused, so that it is asked once a run.
     refused: Option<Failure>,
     /// How the cmdlets refused.
@@ -164,7 +166,8 @@ impl EitherSearch {
     /// Decides where a new search is made, and what that needs first.
     async fn choose(&self, search: &NewSearch) -> Result<Vec<Preparation>, Failure> {
         let name = search.name.as_str();
-        if self.way(name).is_none() {
+        let known = self.decided().new.contains(&name.to_lowercase());
+        if !known && self.way(name).is_none() {
             self.find(name).await?;
         }
         match self.way(name) {
@@ -293,7 +296,19 @@ impl ContentSearch for EitherSearch {
             );
             return Ok(Some(search));
         }
-        self.find_classic(name, usable).await
+        let found = self.find_classic(name, usable).await?;
+        if found.is_none() && self.way(name).is_none() {
+            self.decided().new.insert(name.to_lowercase());
+        }
+        Ok(found)
+    }
+
+    async fn state(&self, name: &str) -> Result<Option<SearchState>, Failure> {
+        self.home(name).await?.state(name).await
+    }
+
+    async fn seen(&self, name: &str) -> Result<Option<Search>, Failure> {
+        self.home(name).await?.seen(name).await
     }
 
     async fn missing(&self, search: &NewSearch) -> Result<Vec<Preparation>, Failure> {

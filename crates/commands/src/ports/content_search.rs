@@ -391,6 +391,17 @@ pub trait ContentSearch: Send + Sync {
     /// Removes an action. One changing call.
     async fn remove_action(&self, name: &str, kind: ActionKind) -> Result<Said, Failure>;
 
+    /// How far the search of that name is, for whoever waits for its end.
+    async fn state(&self, name: &str) -> Result<Option<SearchState>, Failure> {
+        Ok(self.find(name).await?.map(|found| found.state))
+    }
+
+    /// The search of that name as [`ContentSearch::state`] has just seen it over, where that is
+    /// kept, else as it is.
+    async fn seen(&self, name: &str) -> Result<Option<Search>, Failure> {
+        self.find(name).await
+    }
+
     /// Whether any answer so far came from a simulated tenant, where the cmdlets do not say it.
     fn is_simulated(&self) -> bool {
         false

@@ -159,6 +159,22 @@ pub struct Work {
 }
 
 impl Work {
+    /// Work that was accepted, of which nothing else is known yet.
+    pub fn accepted(id: OperationId, action: &str) -> Self {
+        Self {
+            id,
+            action: action.to_owned(),
+            status: OperationStatus::NotStarted,
+            percent: 0,
+            created_at: None,
+            ended_at: None,
+            result: None,
+            estimate: None,
+            files: Vec::new(),
+            raw: Value::Null,
+        }
+    }
+
     pub(super) fn read(map: &Map<String, Value>) -> Option<Self> {
         let number = |map: &Map<String, Value>, name: &str| map.get(name).and_then(Value::as_i64);
         let count = |name: &str| number(map, name).and_then(|n| u64::try_from(n).ok());

@@ -38,7 +38,8 @@ pub(super) fn estimate(ask: &mut Ask<'_>) -> Answered {
     let words = fields.flags("statisticsOptions", "statisticsOptions", STATISTICS)?;
     let unindexed = words
         .as_ref()
-        .is_some_and(|words| words.contains(&"includeUnindexedStats"));
+        .is_some_and(|words| words.contains(&"includeUnindexedStats"))
+        && ask.tenant.ediscovery.rules.counts_unindexed;
     let kind = Kind::Estimate {
         options: words.map(|words| words.join(",")),
         unindexed,

@@ -108,6 +108,8 @@ pub struct Graph {
     pub blind_to_message_ids: bool,
     /// Seconds for which a search still counts items that a hard purge took.
     pub index_lag_seconds: u64,
+    /// Whether estimates tell of items that the index cannot read, when they are asked to.
+    pub counts_unindexed: bool,
     /// Seconds until a source that was added is active.
     pub source_seconds: u64,
     /// Seconds until `lastEstimateStatisticsOperation` shows a new run.
@@ -155,6 +157,7 @@ impl Default for Graph {
             space_is_or: true,
             blind_to_message_ids: true,
             index_lag_seconds: 30,
+            counts_unindexed: true,
             source_seconds: 20,
             register_seconds: 3,
             purge_needs_estimate: true,

@@ -16,6 +16,7 @@ use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 
 use super::{
     GraphSearch,
+    known::Made,
     mark::Mark,
     purge::{action, is_before},
 };
@@ -118,15 +119,19 @@ impl GraphSearch {
         order: &PurgeOrder,
         operation: Option<&str>,
     ) -> Result<Option<Action>, Failure> {
+        let told = operation.and_then(OperationId::parse);
+        if let Some(action) = self.own_made(order, told.as_ref()).await? {
+            return Ok(Some(action));
+        }
         let Some((case, found)) = self.found(&order.name).await? else {
             return Ok(None);
         };
-        let told = operation.and_then(OperationId::parse);
         let mut work = match &told {
             Some(operation) => self.work(&case, operation).await?,
             None => None,
         };
         let known = self.known().purges.get(&found.id).cloned();
+        let known = known.map(|made| made.operation);
         if let Some(operation) = known.filter(|_| told.is_none()) {
             // One from before this look was settled then: a later one is asked for.
             work = self.work(&case, &operation).await?;
@@ -147,16 +152,52 @@ impl GraphSearch {
         let Some(work) = work else {
             return Ok(None);
         };
-        self.known()
-            .purges
-            .insert(found.id.clone(), work.id.clone());
+        let mark = Mark::read(found.description.as_deref());
+        let recorded = mark.holds(&work.id);
+        let made = Made {
+            operation: work.id.clone(),
+            after: order.after,
+            at: None,
+            before: None,
+            recorded,
+            counted: mark
+                .last()
+                .is_some_and(|last| last.op == work.id && last.left.is_some()),
+        };
+        self.known().purges.insert(found.id.clone(), made);
         let recount = self.recount_of(&case, &found, &work.id).await?;
-        let recorded = Mark::read(found.description.as_deref()).holds(&work.id);
         let mut action = action(&order.name, &case, &work, recount);
         if !recorded {
             action.claim = Claim::Ours;
         }
         Ok(Some(action))
+    }
+
+    /// The purge of that order as this process knows it: only how far it is has to be asked, and not
+    /// even that before it is recorded. None where more has to be read.
+    async fn own_made(
+        &self,
+        order: &PurgeOrder,
+        told: Option<&OperationId>,
+    ) -> Result<Option<Action>, Failure> {
+        let Some((case, made)) = self.known().made_for(order, told) else {
+            return Ok(None);
+        };
+        let young = made.at.is_some_and(|at| self.is_young(at));
+        if made.before.is_some() || made.recorded && young {
+            let work = Work::accepted(made.operation, "purgeData");
+            let mut action = action(&order.name, &case, &work, None);
+            if !made.recorded {
+                action.claim = Claim::Ours;
+            }
+            return Ok(Some(action));
+        }
+        if !made.recorded || made.counted {
+            return Ok(None);
+        }
+        let work = self.work(&case, &made.operation).await?;
+        let work = work.filter(|work| !is_before(work, order.after));
+        Ok(work.map(|work| action(&order.name, &case, &work, None)))
     }
 
     async fn guessed(

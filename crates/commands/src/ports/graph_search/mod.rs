@@ -4,6 +4,7 @@
 
 mod claim;
 mod counts;
+mod known;
 mod mark;
 mod prepare;
 mod preview;
@@ -12,7 +13,6 @@ mod recoverable;
 mod view;
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -30,9 +30,9 @@ use kernel::{Clock, ErrorKind, Failure, Happened, failure::code};
 
 use super::{
     Accepted, Action, ActionKind, ContentSearch, DeleteType, GraphStanding, Locations, MailboxHits,
-    Manner, NewSearch, Preparation, PurgeOrder, Said, Search, Standing,
+    Manner, NewSearch, Preparation, PurgeOrder, Said, Search, SearchState, Standing,
 };
-use counts::Counts;
+use known::Known;
 
 /// The case that searches are made in, unless the connection names another.
 pub const CASE: &str = "mailcordon containment";
@@ -47,25 +47,6 @@ pub struct GraphSearch {
     clock: Arc<dyn Clock>,
     case_name: String,
     known: Mutex<Known>,
-}
-
-/// What was learned of the service, so that it is asked once.
-#[derive(Default)]
-struct Known {
-    case: Option<CaseId>,
-    usable: bool,
-    /// By name in lower case.
-    searches: HashMap<String, SearchId>,
-    /// The estimate that this process started last, which the search itself shows late.
-    estimates: HashMap<SearchId, OperationId>,
-    previews: HashMap<SearchId, OperationId>,
-    purges: HashMap<SearchId, OperationId>,
-    /// Purges that nobody has recorded, with when they were first seen (elapsed time).
-    unclear: HashMap<OperationId, Duration>,
-    /// The estimate that counts what a purge left.
-    recounts: HashMap<SearchId, OperationId>,
-    /// Counts by mailbox, by the estimate they belong to.
-    counts: HashMap<OperationId, Arc<Counts>>,
 }
 
 impl GraphSearch {
@@ -93,18 +74,36 @@ impl GraphSearch {
         })
     }
 
-    /// Whether eDiscovery answers this connection; asked once while it does not fail.
+    /// Whether eDiscovery answers this connection; asked once while it does not fail. The question
+    /// is the one after our case, which is needed next.
     pub async fn usable(&self) -> Result<(), Failure> {
         if self.known().usable {
             return Ok(());
         }
-        let bearer = self.graph.sign_in(Audience::Graph).await?;
-        let lacks = |name| bearer.holds(name) == Some(false);
-        if lacks("eDiscovery.ReadWrite.All") {
-            return Err(permission_missing(bearer.app_only));
+        self.permitted().await?;
+        match self.case().await {
+            // It answers; that the case is closed is for whoever needs the case.
+            Err(failure) if failure.code != code::CASE_CLOSED => Err(failure),
+            Ok(_) | Err(_) => Ok(()),
         }
+    }
+
+    /// The same by the cheapest question, for whoever wants to know nothing else.
+    async fn answers(&self) -> Result<(), Failure> {
+        if self.known().usable {
+            return Ok(());
+        }
+        self.permitted().await?;
         self.graph.send(&Probe).await?;
         self.known().usable = true;
+        Ok(())
+    }
+
+    async fn permitted(&self) -> Result<(), Failure> {
+        let bearer = self.graph.sign_in(Audience::Graph).await?;
+        if bearer.holds("eDiscovery.ReadWrite.All") == Some(false) {
+            return Err(permission_missing(bearer.app_only));
+        }
         Ok(())
     }
 
@@ -114,8 +113,8 @@ impl GraphSearch {
 
     /// Our case; none when nobody has made it.
     async fn case(&self) -> Result<Option<CaseId>, Failure> {
-        let known = self.known().case.clone();
-        if known.is_some() {
+        let now = self.clock.elapsed();
+        if let Some(known) = self.known().case(now) {
             return Ok(known);
         }
         let cases = self.graph.all(&ListCases).await?;
@@ -127,22 +126,26 @@ impl GraphSearch {
             return Err(closed(&self.case_name));
         }
         // Of several the first is taken, by whoever looks: the service lists them in one order.
-        self.known().case.clone_from(&case);
+        self.known().case_is(case.clone(), now);
         Ok(case)
     }
 
     /// The id of the search of that name in our case. Names are compared as the cmdlets do.
     async fn search_id(&self, case: &CaseId, name: &str) -> Result<Option<SearchId>, Failure> {
-        let key = name.to_lowercase();
-        if let Some(id) = self.known().searches.get(&key) {
-            return Ok(Some(id.clone()));
+        if let Some(id) = self.known().search(name) {
+            return Ok(Some(id));
         }
         let searches = self.list(case).await?;
+        let key = name.to_lowercase();
         let mut named = searches.iter().filter(|one| one.name.to_lowercase() == key);
         match (named.next(), named.next()) {
-            (None, _) => Ok(None),
+            (None, _) => {
+                let now = self.clock.elapsed();
+                self.known().name_is_free(name, now);
+                Ok(None)
+            }
             (Some(one), None) => {
-                self.known().searches.insert(key, one.id.clone());
+                self.known().named(name, &one.id);
                 Ok(Some(one.id.clone()))
             }
             (Some(_), Some(_)) => Err(ambiguous(name)),
@@ -154,14 +157,36 @@ impl GraphSearch {
         Ok(self.graph.all(&list).await?)
     }
 
-    /// The search of that name as the service has it.
-    async fn found(&self, name: &str) -> Result<Option<(CaseId, Found)>, Failure> {
+    /// Case and search of that name. What was learned of them is dropped where `again` is set: the
+    /// service knows them no more.
+    async fn ids(&self, name: &str, again: bool) -> Result<Option<(CaseId, SearchId)>, Failure> {
+        if again {
+            self.known().forget(name);
+        }
+        let was_known = self.known().case.is_some();
         let Some(case) = self.case().await? else {
             return Ok(None);
         };
+        match self.search_id(&case, name).await {
+            Ok(search) => Ok(search.map(|search| (case, search))),
+            // Somebody has deleted the case since it was found.
+            Err(failure) if failure.code == code::NOT_FOUND && was_known => {
+                self.known().forget(name);
+                let Some(case) = self.case().await? else {
+                    return Ok(None);
+                };
+                let search = self.search_id(&case, name).await?;
+                Ok(search.map(|search| (case, search)))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The search of that name as the service has it.
+    async fn found(&self, name: &str) -> Result<Option<(CaseId, Found)>, Failure> {
         // Somebody may have deleted it, and made another of that name since.
-        for _ in 0..2 {
-            let Some(search) = self.search_id(&case, name).await? else {
+        for again in [false, true] {
+            let Some((case, search)) = self.ids(name, again).await? else {
                 return Ok(None);
             };
             let get = GetSearch {
@@ -170,9 +195,7 @@ impl GraphSearch {
             };
             match self.graph.send(&get).await {
                 Ok(answer) => return Ok(Some((case, answer.value))),
-                Err(error) if error.is_not_found() => {
-                    self.known().searches.remove(&name.to_lowercase());
-                }
+                Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -182,6 +205,29 @@ impl GraphSearch {
     async fn needed(&self, name: &str) -> Result<(CaseId, Found), Failure> {
         let found = self.found(name).await?;
         found.ok_or_else(|| crate::search::no_such_object(name))
+    }
+
+    /// Begins to count what the search of that name finds. Its id is all that this takes.
+    async fn estimate_anew(&self, name: &str) -> Result<(SearchId, OperationId), Failure> {
+        for again in [false, true] {
+            let Some((case, search)) = self.ids(name, again).await? else {
+                break;
+            };
+            let estimate = EstimateSearch {
+                case: case.clone(),
+                search: search.clone(),
+            };
+            match self.graph.start(&case, &estimate).await {
+                Ok(accepted) => {
+                    let now = self.clock.elapsed();
+                    self.known().began(&search, &accepted.operation, now);
+                    return Ok((search, accepted.operation));
+                }
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(crate::search::no_such_object(name))
     }
 
     fn paced(&self, wait: Duration) -> Duration {
@@ -261,6 +307,19 @@ impl ContentSearch for GraphSearch {
         }
     }
 
+    async fn state(&self, name: &str) -> Result<Option<SearchState>, Failure> {
+        self.progress(name).await
+    }
+
+    async fn seen(&self, name: &str) -> Result<Option<Search>, Failure> {
+        let now = self.clock.elapsed();
+        let seen = self.known().take_seen(name, now);
+        match seen {
+            Some((case, found)) => Ok(Some(self.view(&case, &found).await?)),
+            None => self.find(name).await,
+        }
+    }
+
     async fn missing(&self, search: &NewSearch) -> Result<Vec<Preparation>, Failure> {
         self.needs(search).await
     }
@@ -277,7 +336,9 @@ impl ContentSearch for GraphSearch {
             Locations::Mailboxes(list) => Scope::Sources(self.source_ids(&case, list).await?),
         };
         // The service takes a second search of the same name.
-        if self.search_id(&case, &search.name).await?.is_some() {
+        let now = self.clock.elapsed();
+        let free = self.known().is_free(&search.name, now);
+        if !free && self.search_id(&case, &search.name).await?.is_some() {
             return Err(Failure::new(
                 ErrorKind::AlreadyExists,
                 code::ALREADY_EXISTS,
@@ -295,21 +356,12 @@ impl ContentSearch for GraphSearch {
             base: self.graph.base()?,
         };
         let search_made = self.graph.send(&make).await?.value;
-        self.known()
-            .searches
-            .insert(search.name.to_lowercase(), search_made.id);
+        self.known().made(&search.name, search_made.id);
         Ok(Vec::new())
     }
 
     async fn run(&self, name: &str) -> Result<Said, Failure> {
-        let (case, found) = self.needed(name).await?;
-        let search = found.id;
-        let estimate = EstimateSearch {
-            case: case.clone(),
-            search: search.clone(),
-        };
-        let accepted = self.graph.start(&case, &estimate).await?;
-        self.known().estimates.insert(search, accepted.operation);
+        self.estimate_anew(name).await?;
         Ok(Vec::new())
     }
 
@@ -374,7 +426,7 @@ impl ContentSearch for GraphSearch {
             Ok(_) => Ok(()),
             Err(failure) => Err(reports_missing(&failure.message)),
         };
-        let searches = self.usable().await;
+        let searches = self.answers().await;
         Standing {
             classic: searches.clone(),
             graph: Some(GraphStanding { searches, reports }),

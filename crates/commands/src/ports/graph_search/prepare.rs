@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use graph::{
     CaseId, SourceId,
-    ediscovery::{AddSource, CreateCase, DescribeSearch, EstimateSearch, ListSources, Source},
+    ediscovery::{AddSource, CreateCase, DescribeSearch, ListSources, Search as Found, Source},
 };
 use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 use serde::{Deserialize, Serialize};
@@ -136,7 +136,8 @@ impl GraphSearch {
             description: "Searches that contain attacks by mail, made by mailcordon. Their descriptions say which work purged them; leave these as they are.".to_owned(),
         };
         let case = self.graph.send(&make).await?.value;
-        self.known().case = Some(case.id);
+        let now = self.clock.elapsed();
+        self.known().case_is(Some(case.id), now);
         Ok(Vec::new())
     }
 
@@ -162,30 +163,47 @@ impl GraphSearch {
         }
     }
 
+    /// Writes a purge behind the description, as that was read right before the purge where nobody
+    /// else deals with the search, else as it is now.
     async fn record(&self, name: &str, purged: Purged) -> Result<Said, Failure> {
-        let (case, found) = self.needed(name).await?;
-        let mark = Mark::read(found.description.as_deref()).with(purged);
-        let describe = DescribeSearch {
-            case,
-            search: found.id,
-            description: mark.write(found.description.as_deref()),
-        };
-        self.graph.send(&describe).await?;
+        for as_read in [self.read_before(name, &purged), None] {
+            let was_read = as_read.is_some();
+            let (case, found) = match as_read {
+                Some(read) => read,
+                None => self.needed(name).await?,
+            };
+            let mark = Mark::read(found.description.as_deref()).with(purged.clone());
+            let describe = DescribeSearch {
+                case,
+                search: found.id.clone(),
+                description: mark.write(found.description.as_deref()),
+            };
+            match self.graph.send(&describe).await {
+                Ok(_) => {
+                    self.known().recorded(&found.id, &purged);
+                    break;
+                }
+                Err(error) if was_read && error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         Ok(Vec::new())
     }
 
+    /// The search as it was read right before that purge, if this process may rely on it.
+    fn read_before(&self, name: &str, purged: &Purged) -> Option<(CaseId, Found)> {
+        let known = self.known();
+        let made = known.purges.get(&known.search(name)?)?;
+        let before = made
+            .before
+            .as_ref()
+            .filter(|_| made.operation == purged.op)?;
+        Some((known.case.clone()?, before.0.clone()))
+    }
+
     async fn recount(&self, name: &str) -> Result<Said, Failure> {
-        let (case, found) = self.needed(name).await?;
-        let estimate = EstimateSearch {
-            case: case.clone(),
-            search: found.id.clone(),
-        };
-        let accepted = self.graph.start(&case, &estimate).await?;
-        let mut known = self.known();
-        known
-            .recounts
-            .insert(found.id.clone(), accepted.operation.clone());
-        known.estimates.insert(found.id, accepted.operation);
+        let (search, operation) = self.estimate_anew(name).await?;
+        self.known().recounts.insert(search, operation);
         Ok(Vec::new())
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     GraphSearch,
+    known::Made,
     mark::{self, Mark, Purged},
     prepare::{Doing, preparation},
     view,
@@ -33,7 +34,7 @@ impl GraphSearch {
     /// Purges what was looked at. Everything before the one change is read.
     pub(super) async fn start_purge(&self, order: &PurgeOrder) -> Result<Accepted, Failure> {
         let (case, found) = self.needed(&order.name).await?;
-        self.unchanged(&case, &found, order).await?;
+        let locations = self.unchanged(&case, &found, order).await?;
         if let Some(busy) = self.busy(&case, &found, order).await? {
             return Err(busy);
         }
@@ -46,21 +47,36 @@ impl GraphSearch {
             },
         };
         let accepted = self.graph.start(&case, &purge).await?;
-        let operation = accepted.operation;
-        self.known().purges.insert(found.id, operation.clone());
+        let operation = accepted.operation.to_string();
+        let mut known = self.known();
+        // Where others may write the description too, it is read again before it is written.
+        let alone = known.is_made_here(&found.id);
+        let made = Made {
+            operation: accepted.operation,
+            after: order.after,
+            at: Some(self.clock.elapsed()),
+            before: locations
+                .filter(|_| alone)
+                .map(|locations| Box::new((found.clone(), locations))),
+            recorded: false,
+            counted: false,
+        };
+        known.purges.insert(found.id, made);
+        drop(known);
         Ok(Accepted {
             said: Vec::new(),
-            operation: Some(operation.to_string()),
+            operation: Some(operation),
         })
     }
 
-    /// Refuses where somebody has edited the search since it was looked at.
+    /// Refuses where somebody has edited the search since it was looked at. Gives where it looks, if
+    /// that was compared.
     async fn unchanged(
         &self,
         case: &CaseId,
         found: &Found,
         order: &PurgeOrder,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Option<Locations>>, Failure> {
         if found.query.trim() != order.query.trim() {
             let difference = format!(
                 "its query was `{}` and is `{}`",
@@ -70,11 +86,11 @@ impl GraphSearch {
             return Err(search_changed(&order.name, &difference));
         }
         let Some(wanted) = &order.locations else {
-            return Ok(());
+            return Ok(None);
         };
         let now = self.locations(case, found).await?;
         if same_locations(now.as_ref(), wanted) {
-            return Ok(());
+            return Ok(Some(now));
         }
         let difference = format!(
             "it looked in {} and looks in {}",
@@ -158,27 +174,21 @@ impl GraphSearch {
         &self,
         order: &PurgeOrder,
     ) -> Result<Option<Preparation>, Failure> {
+        if let Some(need) = self.unrecorded_purge(order) {
+            return Ok(Some(need));
+        }
         let (case, found) = self.needed(&order.name).await?;
-        let operation = self.known().purges.get(&found.id).cloned();
+        let made = self.known().purges.get(&found.id).cloned();
+        let operation = made.map(|made| made.operation);
         let mark = Mark::read(found.description.as_deref());
         let Some(operation) = operation.or_else(|| mark.last().map(|last| last.op.clone())) else {
             return Ok(None);
         };
         let name = escape::clipped(&order.name, 120);
-        let record = |purged: Purged, key: &str| {
-            let will = format!("note the purge of `{name}` behind its description");
-            let doing = Doing::Record {
-                name: order.name.clone(),
-                purged,
-            };
-            Ok(Some(preparation(key, will, false, &doing)))
-        };
         let Some(last) = mark.last().filter(|last| last.op == operation) else {
             let locations = self.locations(&case, &found).await?;
             let purged = purged(order, operation, &found, locations.as_ref());
-            // A search is purged in rounds, and each is recorded for itself.
-            let key = format!("{RECORD_PURGE} {}", purged.op);
-            return record(purged, &key);
+            return Ok(Some(record_purge(order, purged)));
         };
         // What a soft purge took is found by the same search: counting proves nothing.
         if last.left.is_some() || order.delete == DeleteType::SoftDelete {
@@ -218,9 +228,19 @@ impl GraphSearch {
                     left: Some(work.id),
                     ..last.clone()
                 };
-                record(purged, "record_recount")
+                Ok(Some(record(order, purged, "record_recount")))
             }
         }
+    }
+
+    /// The record of a purge that this process has just made, of what it read right before.
+    fn unrecorded_purge(&self, order: &PurgeOrder) -> Option<Preparation> {
+        let known = self.known();
+        let made = known.purges.get(&known.search(&order.name)?)?;
+        let (found, locations) = &**made.before.as_ref().filter(|_| made.is_of(order))?;
+        let operation = made.operation.clone();
+        let purged = purged(order, operation, found, locations.as_ref());
+        Some(record_purge(order, purged))
     }
 
     fn is_settling(&self, purge: &Work) -> bool {
@@ -228,6 +248,22 @@ impl GraphSearch {
         let since = purge.ended_at.map(|at| self.clock.now().duration_since(at));
         since.is_some_and(|since| since < settle)
     }
+}
+
+/// A search is purged in rounds, and each is recorded for itself.
+fn record_purge(order: &PurgeOrder, purged: Purged) -> Preparation {
+    let key = format!("{RECORD_PURGE} {}", purged.op);
+    record(order, purged, &key)
+}
+
+fn record(order: &PurgeOrder, purged: Purged, key: &str) -> Preparation {
+    let name = escape::clipped(&order.name, 120);
+    let will = format!("note the purge of `{name}` behind its description");
+    let doing = Doing::Record {
+        name: order.name.clone(),
+        purged,
+    };
+    preparation(key, will, false, &doing)
 }
 
 fn purged(

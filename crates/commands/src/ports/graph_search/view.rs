@@ -1,7 +1,7 @@
 //! A search of Graph in the form in which the commands know searches, and with the fields that
 //! users of the cmdlets' rows know.
 
-use std::{fmt::Write, time::Duration};
+use std::{fmt::Write, sync::Arc, time::Duration};
 
 use graph::{
     CaseId,
@@ -67,7 +67,7 @@ impl GraphSearch {
     ) -> Result<Option<Work>, Failure> {
         let started = self.known().estimates.get(&found.id).cloned();
         let shown = found.last_estimate.clone();
-        let Some(operation) = started else {
+        let Some((operation, _)) = started else {
             return Ok(shown);
         };
         if shown.as_ref().is_some_and(|shown| shown.id == operation) {
@@ -108,22 +108,58 @@ impl GraphSearch {
             .map(Locations::Mailboxes))
     }
 
+    /// How far the run of the search of that name is. What this process has begun a moment ago need
+    /// not be asked about; what is over is kept for the look that comes next.
+    pub(super) async fn progress(&self, name: &str) -> Result<Option<SearchState>, Failure> {
+        if self.has_just_begun(name) {
+            return Ok(Some(SearchState::Running("Queued".to_owned())));
+        }
+        let Some((case, found)) = self.found(name).await? else {
+            return Ok(None);
+        };
+        let estimate = self.estimate(&case, &found).await?;
+        let state = self.state_of(estimate.as_ref());
+        if !matches!(state, SearchState::Running(_)) {
+            let now = self.clock.elapsed();
+            self.known().saw(case, found, now);
+        }
+        Ok(Some(state))
+    }
+
+    fn has_just_begun(&self, name: &str) -> bool {
+        let known = self.known();
+        let begun = known
+            .search(name)
+            .and_then(|search| known.estimates.get(&search).map(|(_, at)| *at));
+        drop(known);
+        begun.is_some_and(|at| self.is_young(at))
+    }
+
+    /// Whether work that was begun then need not be asked about yet: it takes minutes.
+    pub(super) fn is_young(&self, begun: Duration) -> bool {
+        self.clock.elapsed().saturating_sub(begun) < self.paced(super::POLL / 2)
+    }
+
+    /// The state of a search by its estimate, whose files come late.
+    fn state_of(&self, estimate: Option<&Work>) -> SearchState {
+        let late = estimate.filter(|work| has_results(work) && work.files.is_empty());
+        if late.is_some_and(|work| self.is_recent(work)) {
+            return SearchState::Running("Publishing".to_owned());
+        }
+        state(estimate)
+    }
+
     /// The search, with what it found.
     pub(super) async fn view(&self, case: &CaseId, found: &Found) -> Result<Search, Failure> {
         let estimate = self.estimate(case, found).await?;
         let locations = self.locations(case, found).await?;
         let mark = Mark::read(found.description.as_deref());
-        let mut state = state(estimate.as_ref());
-        let mut counts = None;
-        if let Some(work) = estimate.as_ref().filter(|work| has_results(work)) {
-            if work.files.is_empty() && self.is_recent(work) {
-                state = SearchState::Running("Publishing".to_owned());
-            } else {
-                counts = Some(self.counts(work).await);
-            }
-        }
-        let counts = counts.unwrap_or_default();
         let work = estimate.as_ref();
+        let state = self.state_of(work);
+        let counts = match work.filter(|_| state.has_results()) {
+            Some(work) => self.counts(work).await,
+            None => Arc::default(),
+        };
         let totals = work
             .filter(|_| state.has_results())
             .and_then(|work| work.estimate)

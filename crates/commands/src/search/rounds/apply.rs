@@ -201,12 +201,12 @@ async fn preparing(asked: &Asked<'_>, tenant: &Tenant, notes: &Notes) -> Verdict
 }
 
 async fn searching(tenant: &Tenant, notes: &Notes) -> Verdict {
-    match tenant.search.find(&notes.name).await {
+    match tenant.search.state(&notes.name).await {
         Err(failure) => Verdict::CannotTell(Box::new(failure)),
-        Ok(Some(found)) if matches!(found.state, SearchState::Running(_)) => {
+        Ok(Some(state @ SearchState::Running(_))) => {
             let what = format!("the search `{}`", escape::clipped(&notes.name, 120));
             let next = search::status_line(&notes.name);
-            let waiting = search::still_running(&what, found.state.word(), &next);
+            let waiting = search::still_running(&what, state.word(), &next);
             Verdict::Running(tenant.search.manner(&notes.name).poll, Box::new(waiting))
         }
         Ok(_) => Verdict::NotTaken,

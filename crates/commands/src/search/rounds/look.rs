@@ -166,7 +166,7 @@ impl Look<'_, '_> {
     }
 
     async fn after_run(&mut self, number: u32, notes: &Notes) {
-        let found = match self.tenant.search.find(&self.course.name).await {
+        let found = match self.tenant.search.seen(&self.course.name).await {
             Err(failure) => return self.unread(failure),
             Ok(found) => found,
         };

@@ -1,0 +1,206 @@
+//! What was learned of the service, so that it is asked once: five requests a minute are few. What
+//! others may change is kept for a moment only, and nothing that a purge rests on is taken from here.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use graph::{CaseId, OperationId, SearchId, ediscovery::Search as Found};
+use jiff::Timestamp;
+
+use super::{counts::Counts, mark::Purged};
+use crate::ports::{Locations, PurgeOrder};
+
+/// So long what was just seen is as good as seen again.
+const JUST: Duration = Duration::from_secs(30);
+
+/// What was learned. Times are elapsed times of this process.
+#[derive(Default)]
+pub(super) struct Known {
+    pub case: Option<CaseId>,
+    /// When nobody had made the case.
+    no_case: Option<Duration>,
+    pub usable: bool,
+    /// By name in lower case.
+    searches: HashMap<String, SearchId>,
+    /// Names in lower case that no search had, with when that was seen.
+    free: HashMap<String, Duration>,
+    /// The searches that this process has made.
+    made_here: HashSet<SearchId>,
+    /// The estimate that this process started last, which the search itself shows late; with when
+    /// it was started.
+    pub estimates: HashMap<SearchId, (OperationId, Duration)>,
+    /// Searches as they were seen when their run was over.
+    seen: HashMap<SearchId, (Duration, CaseId, Box<Found>)>,
+    pub previews: HashMap<SearchId, OperationId>,
+    pub purges: HashMap<SearchId, Made>,
+    /// Purges that nobody has recorded, with when they were first seen.
+    pub unclear: HashMap<OperationId, Duration>,
+    /// The estimate that counts what a purge left.
+    pub recounts: HashMap<SearchId, OperationId>,
+    /// Counts by mailbox, by the estimate they belong to.
+    pub counts: HashMap<OperationId, Arc<Counts>>,
+}
+
+/// The last purge of a search that this process has made, or found to be that of its run.
+#[derive(Debug, Clone)]
+pub(super) struct Made {
+    pub operation: OperationId,
+    /// What its order was made after: it tells the purges of one search apart.
+    pub after: Option<Timestamp>,
+    /// When this process has sent it.
+    pub at: Option<Duration>,
+    /// The search and its locations as they were read right before, until it is recorded.
+    pub before: Option<Box<(Found, Option<Locations>)>>,
+    /// It is recorded behind the search's description.
+    pub recorded: bool,
+    /// What it left was counted, and that is recorded too.
+    pub counted: bool,
+}
+
+impl Made {
+    /// Whether it is the purge of that order.
+    pub fn is_of(&self, order: &PurgeOrder) -> bool {
+        self.after == order.after
+    }
+}
+
+impl Known {
+    /// Our case, as far as that is known: also that there is none.
+    pub fn case(&self, now: Duration) -> Option<Option<CaseId>> {
+        match &self.case {
+            Some(case) => Some(Some(case.clone())),
+            None => self.no_case.filter(|at| is_fresh(*at, now)).map(|_| None),
+        }
+    }
+
+    /// Takes in what a list of the cases has shown.
+    pub fn case_is(&mut self, case: Option<CaseId>, now: Duration) {
+        self.no_case = case.is_none().then_some(now);
+        self.case = case;
+    }
+
+    /// The id of a search.
+    pub fn search(&self, name: &str) -> Option<SearchId> {
+        self.searches.get(&name.to_lowercase()).cloned()
+    }
+
+    /// Takes in the id of a search.
+    pub fn named(&mut self, name: &str, id: &SearchId) {
+        self.searches.insert(name.to_lowercase(), id.clone());
+    }
+
+    /// Takes in a search that this process has made.
+    pub fn made(&mut self, name: &str, id: SearchId) {
+        self.named(name, &id);
+        self.made_here.insert(id);
+    }
+
+    /// Whether nobody else has anything to do with that search, as far as is known.
+    pub fn is_made_here(&self, search: &SearchId) -> bool {
+        self.made_here.contains(search)
+    }
+
+    /// No search has that name.
+    pub fn name_is_free(&mut self, name: &str, now: Duration) {
+        self.free.retain(|_, at| is_fresh(*at, now));
+        self.free.insert(name.to_lowercase(), now);
+    }
+
+    /// Whether no search had that name a moment ago. Asked once: whoever asks takes the name.
+    pub fn is_free(&mut self, name: &str, now: Duration) -> bool {
+        let at = self.free.remove(&name.to_lowercase());
+        at.is_some_and(|at| is_fresh(at, now))
+    }
+
+    /// Case and search of that name are not, or no longer, what was thought.
+    pub fn forget(&mut self, name: &str) {
+        self.case = None;
+        self.searches.remove(&name.to_lowercase());
+    }
+
+    /// An estimate was begun.
+    pub fn began(&mut self, search: &SearchId, operation: &OperationId, now: Duration) {
+        self.seen.remove(search);
+        let begun = (operation.clone(), now);
+        self.estimates.insert(search.clone(), begun);
+    }
+
+    /// The search was seen when its run was over.
+    pub fn saw(&mut self, case: CaseId, found: Found, now: Duration) {
+        self.seen.retain(|_, (at, ..)| is_fresh(*at, now));
+        let search = found.id.clone();
+        self.seen.insert(search, (now, case, Box::new(found)));
+    }
+
+    /// The search as it was seen a moment ago; once.
+    pub fn take_seen(&mut self, name: &str, now: Duration) -> Option<(CaseId, Found)> {
+        let search = self.search(name)?;
+        let (at, case, found) = self.seen.remove(&search)?;
+        is_fresh(at, now).then_some((case, *found))
+    }
+
+    /// The purge of that order, if this process has made or found it; with the case.
+    pub fn made_for(
+        &self,
+        order: &PurgeOrder,
+        told: Option<&OperationId>,
+    ) -> Option<(CaseId, Made)> {
+        let made = self.purges.get(&self.search(&order.name)?)?;
+        let same = made.is_of(order) && told.is_none_or(|told| *told == made.operation);
+        Some((self.case.clone()?, made.clone())).filter(|_| same)
+    }
+
+    /// A purge was recorded.
+    pub fn recorded(&mut self, search: &SearchId, purged: &Purged) {
+        self.seen.remove(search);
+        let made = self.purges.get_mut(search);
+        if let Some(made) = made.filter(|made| made.operation == purged.op) {
+            made.before = None;
+            made.recorded = true;
+            made.counted = purged.left.is_some();
+        }
+    }
+}
+
+fn is_fresh(at: Duration, now: Duration) -> bool {
+    now.saturating_sub(at) < JUST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1000);
+    const SOON: Duration = Duration::from_secs(1029);
+    const LATER: Duration = Duration::from_secs(1030);
+
+    fn id() -> CaseId {
+        CaseId::parse("22aa2acd-7554-4330-9ba9-ce20014aaae4").unwrap()
+    }
+
+    #[test]
+    fn a_case_is_known_until_it_is_forgotten_and_its_absence_for_a_moment() {
+        let mut known = Known::default();
+        assert_eq!(known.case(NOW), None);
+        known.case_is(None, NOW);
+        assert_eq!(known.case(SOON), Some(None));
+        assert_eq!(known.case(LATER), None);
+        known.case_is(Some(id()), NOW);
+        assert_eq!(known.case(LATER * 100), Some(Some(id())));
+        known.forget("wave");
+        assert_eq!(known.case(SOON), None, "nor is it known that there is none");
+    }
+
+    #[test]
+    fn a_free_name_is_taken_once_and_for_a_moment() {
+        let mut known = Known::default();
+        known.name_is_free("Wave", NOW);
+        assert!(known.is_free("wAVE", SOON));
+        assert!(!known.is_free("wave", SOON));
+        known.name_is_free("wave", NOW);
+        assert!(!known.is_free("wave", LATER));
+    }
+}
