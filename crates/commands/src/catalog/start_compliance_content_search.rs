@@ -400,6 +400,7 @@ fn new_search(input: &Input, name: &str, locations: Locations) -> NewSearch {
         query: input.content_search_filter.clone(),
         locations,
         description: input.description.clone(),
+        made_up: false,
     }
 }
 

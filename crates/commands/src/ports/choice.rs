@@ -167,6 +167,10 @@ impl EitherSearch {
     async fn choose(&self, search: &NewSearch) -> Result<Vec<Preparation>, Failure> {
         let name = search.name.as_str();
         let known = self.decided().new.contains(&name.to_lowercase());
+        // A name that was made up is looked for nowhere, unless Graph is closed: then how the cmdlets
+        // answer decides.
+        let alone = search.made_up && self.way(name).is_none();
+        let known = known || alone && self.graph_usable().await?.is_ok();
         if !known && self.way(name).is_none() {
             self.find(name).await?;
         }
@@ -187,13 +191,16 @@ impl EitherSearch {
             }
             Locations::Mailboxes(_) => missing.iter().filter(|one| !one.waits).count(),
         };
-        let closed = self.decided().classic.is_some();
         if new <= MOST_NEW {
             let why = "eDiscovery of Microsoft Graph is open to this connection";
             self.decide(name, Way::Graph, why);
             return Ok(missing);
         }
-        if closed {
+        // Whether they are open was not asked yet where the name was looked for nowhere.
+        if search.made_up {
+            self.find_classic(name, Ok(())).await?;
+        }
+        if self.decided().classic.is_some() {
             let why = "many mailboxes are new to the case, and the compliance cmdlets are closed to this connection";
             self.decide(name, Way::Graph, why);
             return Ok(missing);

@@ -269,6 +269,7 @@ mod tests {
             query: "from:evil".to_owned(),
             locations: Locations::Mailboxes(vec!["a@x.example".to_owned()]),
             description: None,
+            made_up: false,
         };
         assert_eq!(port.create(&new).await.unwrap(), ["mind this"]);
         port.run("case").await.unwrap();

@@ -32,6 +32,8 @@ pub struct NewSearch {
     pub locations: Locations,
     /// Free text.
     pub description: Option<String>,
+    /// The name was made up for it: no other search has it.
+    pub made_up: bool,
 }
 
 /// The state of a search or an action.

@@ -68,6 +68,7 @@ impl Ground {
             query: format!("from:\"{name}@attacker.example\""),
             locations: Locations::All,
             description: None,
+            made_up: false,
         };
         loop {
             let needs = tenant.search.missing(&search).await.unwrap();

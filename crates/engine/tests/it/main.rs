@@ -9,6 +9,7 @@
 
 mod connections;
 mod grants;
+mod graph_asked;
 mod graph_purges;
 mod graph_texts;
 mod graph_turns;

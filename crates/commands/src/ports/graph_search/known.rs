@@ -89,6 +89,7 @@ impl Known {
 
     /// Takes in the id of a search.
     pub fn named(&mut self, name: &str, id: &SearchId) {
+        self.free.remove(&name.to_lowercase());
         self.searches.insert(name.to_lowercase(), id.clone());
     }
 
@@ -109,15 +110,16 @@ impl Known {
         self.free.insert(name.to_lowercase(), now);
     }
 
-    /// Whether no search had that name a moment ago. Asked once: whoever asks takes the name.
-    pub fn is_free(&mut self, name: &str, now: Duration) -> bool {
-        let at = self.free.remove(&name.to_lowercase());
-        at.is_some_and(|at| is_fresh(at, now))
+    /// Whether no search had that name a moment ago.
+    pub fn is_free(&self, name: &str, now: Duration) -> bool {
+        let at = self.free.get(&name.to_lowercase());
+        at.is_some_and(|at| is_fresh(*at, now))
     }
 
     /// Case and search of that name are not, or no longer, what was thought.
     pub fn forget(&mut self, name: &str) {
         self.case = None;
+        self.no_case = None;
         self.searches.remove(&name.to_lowercase());
     }
 
@@ -195,12 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn a_free_name_is_taken_once_and_for_a_moment() {
+    fn a_name_is_free_for_a_moment_or_until_it_is_taken() {
         let mut known = Known::default();
         known.name_is_free("Wave", NOW);
         assert!(known.is_free("wAVE", SOON));
-        assert!(!known.is_free("wave", SOON));
-        known.name_is_free("wave", NOW);
         assert!(!known.is_free("wave", LATER));
+        known.made("WAVE", SearchId::parse("one").unwrap());
+        assert!(!known.is_free("wave", SOON));
     }
 }

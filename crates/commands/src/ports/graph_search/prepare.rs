@@ -54,6 +54,12 @@ pub(super) fn preparation(key: &str, will: String, waits: bool, doing: &Doing) -
 impl GraphSearch {
     /// What must be done before that search can be made.
     pub(super) async fn needs(&self, search: &NewSearch) -> Result<Vec<Preparation>, Failure> {
+        let now = self.clock.elapsed();
+        let free = self.known().is_free(&search.name, now);
+        // Nobody has looked for it, and so nobody has seen whether the case is still there.
+        if search.made_up && !free {
+            self.ids(&search.name, false).await?;
+        }
         let Some(case) = self.case().await? else {
             let will = format!(
                 "make the eDiscovery case `{}`",

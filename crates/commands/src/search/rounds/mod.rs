@@ -65,6 +65,7 @@ impl Asked<'_> {
             query: self.query.to_owned(),
             locations: self.locations.clone(),
             description: Some(DESCRIPTION.to_owned()),
+            made_up: self.name.is_none(),
         }
     }
 

@@ -209,6 +209,7 @@ impl Ground {
             query: format!("from:\"{}\"", self.wave.sender),
             locations: Locations::All,
             description: None,
+            made_up: false,
         };
         for needed in self.tenant.search.missing(&new).await.unwrap() {
             self.tenant.search.prepare(&needed).await.unwrap();

@@ -1,0 +1,200 @@
+//! What is asked of Microsoft Graph, which takes five requests a minute: nothing that teaches
+//! nothing new. And what was learned is dropped where the service says otherwise.
+
+use std::sync::Arc;
+
+use cloud::{Cloud, Environment};
+use commands::Tenant;
+use engine::{Cancel, RunResult};
+use graph::{
+    Area, Call, CloudWire, Graph, Operation,
+    decode::{Garbled, Reply},
+};
+use kernel::SeededRandom;
+use sandbox::options::{Compliance, Planting};
+use serde_json::{Value, json};
+use testkit::{Credential, Lab};
+
+use crate::ground::people;
+
+/// So many times faster go the tenant's clock, and the client's waits on top of it.
+const FASTER: u32 = 20;
+
+/// A tenant whose work takes no time, and an app that reaches its Graph.
+struct Ground {
+    lab: Lab,
+    tenant: Arc<Tenant>,
+}
+
+impl Ground {
+    async fn new(mailboxes: usize) -> Self {
+        let lab = Lab::with(FASTER, |options| {
+            options.mailboxes = mailboxes;
+            options.settings.compliance = Compliance::Retired;
+            options.settings.graph.counts_unindexed = false;
+        })
+        .await;
+        let settings = lab.with_graph(Credential::App);
+        let tenant = Arc::new(lab.paced(settings, FASTER));
+        Self { lab, tenant }
+    }
+
+    async fn run(&self, command: &str, input: Value, dry_run: bool) -> RunResult {
+        let cancel = Cancel::default();
+        let run = self
+            .lab
+            .run_on(&self.tenant, command, input, dry_run, &cancel);
+        Box::pin(run).await.unwrap()
+    }
+
+    /// The calls so far, but for those of signing in.
+    fn asked(&self) -> Vec<String> {
+        let log = self.lab.running.log();
+        let calls = log.iter().filter(|entry| entry.endpoint != "entra");
+        calls
+            .map(|entry| entry.call.clone().unwrap_or_else(|| entry.path.clone()))
+            .collect()
+    }
+
+    /// Deletes every case, as an administrator would in the portal.
+    async fn delete_cases(&self) {
+        let environment = Environment {
+            clock: Arc::clone(&self.lab.clock),
+            ..Environment::system()
+        };
+        let cloud = Cloud::new(self.lab.with_graph(Credential::App), environment).unwrap();
+        let random = Arc::new(SeededRandom::new(7));
+        let options = graph::Options::new(Arc::clone(&self.lab.clock), random);
+        let graph = Graph::new(Arc::new(CloudWire::new(cloud)), options);
+        let state = self.lab.running.state();
+        for case in state["ediscovery"]["cases"].as_array().unwrap() {
+            if case["name"] == commands::ports::EDISCOVERY_CASE {
+                let id = case["id"].as_str().unwrap().to_owned();
+                graph.send(&DeleteCase(id)).await.unwrap();
+            }
+        }
+    }
+}
+
+/// Deletes a case; no command does that.
+struct DeleteCase(String);
+
+impl Operation for DeleteCase {
+    type Answer = ();
+
+    fn call(&self) -> Call {
+        let path = format!("/security/cases/ediscoveryCases/{}", self.0);
+        Call {
+            method: http::Method::DELETE,
+            ..Call::post("delete a case", Area::Ediscovery, path, None)
+        }
+    }
+
+    fn read(&self, _: &Reply) -> Result<(), Garbled> {
+        Ok(())
+    }
+}
+
+/// Work takes no time here, so that there is no poll among the calls.
+#[tokio::test]
+async fn a_proof_asks_for_nothing_that_it_knows() {
+    let ground = Ground::new(60).await;
+    let wave = Planting {
+        messages: 74,
+        ..Planting::default()
+    };
+    ground.lab.running.plant(&wave).unwrap();
+    let input = json!({
+        "query": format!("from:\"{}\"", wave.sender), "delete_type": "hard_delete",
+        "settling_time": "5s",
+    });
+    let result = ground.run("search-and-purge", input.clone(), false).await;
+    // The waits of the client are shorter here than the clock of the tenant is fast.
+    assert_eq!(result.raw_data["statement"]["left"], 0, "{result:?}");
+    let first = [
+        "graph:listCases",
+        "graph:createCase",
+        "graph:listSearches",
+        "graph:createSearch",
+        "graph:estimateStatistics",
+        "graph:getSearch",
+        "graph:download",
+        // What the purge rests on is read right before it.
+        "graph:getSearch",
+        "graph:listOperations",
+        "graph:purgeData",
+        "graph:updateSearch",
+        "graph:getOperation",
+    ];
+    let search = [
+        "graph:estimateStatistics",
+        "graph:getSearch",
+        "graph:download",
+    ];
+    let expected = [first.as_slice(), &search, &search].concat();
+    assert_eq!(ground.asked(), expected);
+
+    // The case is known now, and a search that finds nothing purges nothing.
+    let before = ground.asked().len();
+    ground.run("search-and-purge", input, false).await;
+    let make = ["graph:listSearches", "graph:createSearch"];
+    let expected = [make.as_slice(), &search, &search].concat();
+    assert_eq!(ground.asked()[before..], expected);
+}
+
+#[tokio::test]
+async fn a_case_that_somebody_deleted_is_looked_for_and_made_again() {
+    let ground = Ground::new(20).await;
+    let start = |name: &str| json!({ "search_names": [name], "content_search_filter": "from:a@b.example", "wait": true });
+    let command = "start-compliance-content-search";
+    let first = ground.run(command, start("first"), false).await;
+    assert!(first.error.is_none(), "{:?}", first.error);
+    ground.delete_cases().await;
+    let second = ground.run(command, start("second"), false).await;
+    assert!(second.error.is_none(), "{:?}", second.error);
+    // What the first has made is gone with its case.
+    ground.delete_cases().await;
+    let status = json!({ "search_names": ["second"] });
+    let status = ground
+        .run("get-compliance-content-search-status", status, false)
+        .await;
+    assert_eq!(status.error.as_ref().unwrap().status_code, 404);
+    assert_eq!(ground.lab.calls("graph:createCase"), 2);
+}
+
+#[tokio::test]
+async fn a_run_of_its_own_making_finds_out_too_that_the_case_is_gone() {
+    let ground = Ground::new(20).await;
+    let input = json!({
+        "query": "from:\"wave@attacker.example\"", "delete_type": "hard_delete",
+        "settling_time": "5s",
+    });
+    for made in 1..=2 {
+        let result = ground.run("search-and-purge", input.clone(), false).await;
+        assert_eq!(result.raw_data["statement"]["found"], 0, "{result:?}");
+        assert_eq!(ground.lab.calls("graph:createCase"), made);
+        ground.delete_cases().await;
+    }
+}
+
+#[tokio::test]
+async fn many_new_mailboxes_go_over_graph_where_the_cmdlets_are_closed() {
+    for (many, asked, why) in [
+        (3, 0, "eDiscovery of Microsoft Graph is open"),
+        (
+            21,
+            1,
+            "many mailboxes are new to the case, and the compliance cmdlets are closed",
+        ),
+    ] {
+        let ground = Ground::new(80).await;
+        let input = json!({
+            "query": "from:\"wave@attacker.example\"", "delete_type": "hard_delete",
+            "mailboxes": people(&ground.lab).into_iter().take(many).collect::<Vec<_>>(),
+        });
+        let looked = ground.run("search-and-purge", input, true).await;
+        assert_eq!(looked.path, "graph", "{looked:?}");
+        assert!(looked.why.contains(why), "{}", looked.why);
+        assert_eq!(ground.lab.calls("Get-ComplianceSearch"), asked, "{many}");
+    }
+}
