@@ -11,7 +11,7 @@ use graph::{CaseId, OperationId, SearchId, ediscovery::Search as Found};
 use jiff::Timestamp;
 
 use super::{counts::Counts, mark::Purged};
-use crate::ports::{Locations, PurgeOrder};
+use crate::ports::PurgeOrder;
 
 /// So long what was just seen is as good as seen again.
 const JUST: Duration = Duration::from_secs(30);
@@ -52,8 +52,8 @@ pub(super) struct Made {
     pub after: Option<Timestamp>,
     /// When this process has sent it.
     pub at: Option<Duration>,
-    /// The search and its locations as they were read right before, until it is recorded.
-    pub before: Option<Box<(Found, Option<Locations>)>>,
+    /// The search as it was read right before, until it is recorded.
+    pub before: Option<Box<Found>>,
     /// It is recorded behind the search's description.
     pub recorded: bool,
     /// What it left was counted, and that is recorded too.
@@ -68,12 +68,9 @@ impl Made {
 }
 
 impl Known {
-    /// Our case, as far as that is known: also that there is none.
-    pub fn case(&self, now: Duration) -> Option<Option<CaseId>> {
-        match &self.case {
-            Some(case) => Some(Some(case.clone())),
-            None => self.no_case.filter(|at| is_fresh(*at, now)).map(|_| None),
-        }
+    /// Whether nobody had made our case a moment ago.
+    pub fn has_no_case(&self, now: Duration) -> bool {
+        self.no_case.is_some_and(|at| is_fresh(at, now))
     }
 
     /// Takes in what a list of the cases has shown.
@@ -186,14 +183,19 @@ mod tests {
     #[test]
     fn a_case_is_known_until_it_is_forgotten_and_its_absence_for_a_moment() {
         let mut known = Known::default();
-        assert_eq!(known.case(NOW), None);
+        assert!(!known.has_no_case(NOW));
         known.case_is(None, NOW);
-        assert_eq!(known.case(SOON), Some(None));
-        assert_eq!(known.case(LATER), None);
+        assert!(known.has_no_case(SOON));
+        assert!(!known.has_no_case(LATER));
         known.case_is(Some(id()), NOW);
-        assert_eq!(known.case(LATER * 100), Some(Some(id())));
+        assert_eq!(known.case, Some(id()));
+        assert!(!known.has_no_case(SOON));
         known.forget("wave");
-        assert_eq!(known.case(SOON), None, "nor is it known that there is none");
+        assert_eq!(known.case, None);
+        assert!(
+            !known.has_no_case(SOON),
+            "nor is it known that there is none"
+        );
     }
 
     #[test]

@@ -204,7 +204,7 @@ impl GraphSearch {
             .before
             .as_ref()
             .filter(|_| made.operation == purged.op)?;
-        Some((known.case.clone()?, before.0.clone()))
+        Some((known.case.clone()?, (**before).clone()))
     }
 
     async fn recount(&self, name: &str) -> Result<Said, Failure> {

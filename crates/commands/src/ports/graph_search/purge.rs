@@ -34,7 +34,7 @@ impl GraphSearch {
     /// Purges what was looked at. Everything before the one change is read.
     pub(super) async fn start_purge(&self, order: &PurgeOrder) -> Result<Accepted, Failure> {
         let (case, found) = self.needed(&order.name).await?;
-        let locations = self.unchanged(&case, &found, order).await?;
+        self.unchanged(&case, &found, order).await?;
         if let Some(busy) = self.busy(&case, &found, order).await? {
             return Err(busy);
         }
@@ -50,14 +50,12 @@ impl GraphSearch {
         let operation = accepted.operation.to_string();
         let mut known = self.known();
         // Where others may write the description too, it is read again before it is written.
-        let alone = known.is_made_here(&found.id);
+        let alone = known.is_made_here(&found.id) && order.locations.is_some();
         let made = Made {
             operation: accepted.operation,
             after: order.after,
             at: Some(self.clock.elapsed()),
-            before: locations
-                .filter(|_| alone)
-                .map(|locations| Box::new((found.clone(), locations))),
+            before: alone.then(|| Box::new(found.clone())),
             recorded: false,
             counted: false,
         };
@@ -69,14 +67,13 @@ impl GraphSearch {
         })
     }
 
-    /// Refuses where somebody has edited the search since it was looked at. Gives where it looks, if
-    /// that was compared.
+    /// Refuses where somebody has edited the search since it was looked at.
     async fn unchanged(
         &self,
         case: &CaseId,
         found: &Found,
         order: &PurgeOrder,
-    ) -> Result<Option<Option<Locations>>, Failure> {
+    ) -> Result<(), Failure> {
         if found.query.trim() != order.query.trim() {
             let difference = format!(
                 "its query was `{}` and is `{}`",
@@ -86,11 +83,11 @@ impl GraphSearch {
             return Err(search_changed(&order.name, &difference));
         }
         let Some(wanted) = &order.locations else {
-            return Ok(None);
+            return Ok(());
         };
         let now = self.locations(case, found).await?;
         if same_locations(now.as_ref(), wanted) {
-            return Ok(Some(now));
+            return Ok(());
         }
         let difference = format!(
             "it looked in {} and looks in {}",
@@ -237,9 +234,10 @@ impl GraphSearch {
     fn unrecorded_purge(&self, order: &PurgeOrder) -> Option<Preparation> {
         let known = self.known();
         let made = known.purges.get(&known.search(&order.name)?)?;
-        let (found, locations) = &**made.before.as_ref().filter(|_| made.is_of(order))?;
+        let found = made.before.as_ref().filter(|_| made.is_of(order))?;
         let operation = made.operation.clone();
-        let purged = purged(order, operation, found, locations.as_ref());
+        // They were compared with those of the search when it was purged.
+        let purged = purged(order, operation, found, order.locations.as_ref());
         Some(record_purge(order, purged))
     }
 
