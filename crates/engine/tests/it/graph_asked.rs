@@ -15,29 +15,50 @@ use sandbox::options::{Compliance, Planting};
 use serde_json::{Value, json};
 use testkit::{Credential, Lab};
 
-use crate::ground::people;
+use crate::ground::{people, set};
 
-/// So many times faster goes the clock: slowly, for what was just seen counts for half a minute.
-const FASTER: u32 = 2;
-/// The client's waits are as many times shorter on top of that.
-const PACE: u32 = 200;
+/// How fast a tenant is.
+#[derive(Clone, Copy)]
+struct Speed {
+    /// So many times faster than the machine's goes the clock. Slowly: what was just seen counts for
+    /// half a minute of it.
+    clock: u32,
+    /// The client's waits are so many times shorter on top of that.
+    pace: u32,
+    /// How long work takes, in percent of what it takes in the cloud.
+    work: u32,
+}
 
-/// A tenant whose work takes no time, and an app that reaches its Graph.
+/// Work takes no time, so that there is no poll among the calls.
+const AT_ONCE: Speed = Speed {
+    clock: 2,
+    pace: 200,
+    work: 0,
+};
+/// Work and waits are in proportion.
+const IN_TIME: Speed = Speed {
+    clock: 20,
+    pace: 10,
+    work: 10,
+};
+
+/// A tenant, and an app that reaches its Graph.
 struct Ground {
     lab: Lab,
     tenant: Arc<Tenant>,
 }
 
 impl Ground {
-    async fn new(mailboxes: usize) -> Self {
-        let lab = Lab::with(FASTER, |options| {
+    async fn new(mailboxes: usize, speed: Speed) -> Self {
+        let lab = Lab::with(speed.clock, |options| {
             options.mailboxes = mailboxes;
+            options.settings.pace_percent = speed.work;
             options.settings.compliance = Compliance::Retired;
             options.settings.graph.counts_unindexed = false;
         })
         .await;
         let settings = lab.with_graph(Credential::App);
-        let tenant = Arc::new(lab.paced(settings, PACE));
+        let tenant = Arc::new(lab.paced(settings, speed.pace));
         Self { lab, tenant }
     }
 
@@ -97,56 +118,82 @@ impl Operation for DeleteCase {
     }
 }
 
-/// Work takes no time here, so that there is no poll among the calls.
-#[tokio::test]
-async fn a_proof_asks_for_nothing_that_it_knows() {
-    let ground = Ground::new(60).await;
+/// What the first purge of a tenant asks, up to its end.
+const FIRST: [&str; 12] = [
+    "graph:listCases",
+    "graph:createCase",
+    "graph:listSearches",
+    "graph:createSearch",
+    "graph:estimateStatistics",
+    "graph:getSearch",
+    "graph:download",
+    // What the purge rests on is read right before it.
+    "graph:getSearch",
+    "graph:listOperations",
+    "graph:purgeData",
+    "graph:updateSearch",
+    "graph:getOperation",
+];
+/// What a run of a search asks.
+const SEARCH: [&str; 3] = [
+    "graph:estimateStatistics",
+    "graph:getSearch",
+    "graph:download",
+];
+
+/// Plants 74 mails in one mailbox; gives what purges them.
+fn planted(ground: &Ground) -> Value {
     let wave = Planting {
         messages: 74,
         ..Planting::default()
     };
     ground.lab.running.plant(&wave).unwrap();
-    let input = json!({
+    json!({
         "query": format!("from:\"{}\"", wave.sender), "delete_type": "hard_delete",
-        "settling_time": "5s",
-    });
+        "settling_time": "60s",
+    })
+}
+
+#[tokio::test]
+async fn a_proof_asks_for_nothing_that_it_knows() {
+    let ground = Ground::new(60, AT_ONCE).await;
+    let input = planted(&ground);
     let result = ground.run("search-and-purge", input.clone(), false).await;
     // The waits of the client are shorter here than the clock of the tenant is fast.
     assert_eq!(result.raw_data["statement"]["left"], 0, "{result:?}");
-    let first = [
-        "graph:listCases",
-        "graph:createCase",
-        "graph:listSearches",
-        "graph:createSearch",
-        "graph:estimateStatistics",
-        "graph:getSearch",
-        "graph:download",
-        // What the purge rests on is read right before it.
-        "graph:getSearch",
-        "graph:listOperations",
-        "graph:purgeData",
-        "graph:updateSearch",
-        "graph:getOperation",
-    ];
-    let search = [
-        "graph:estimateStatistics",
-        "graph:getSearch",
-        "graph:download",
-    ];
-    let expected = [first.as_slice(), &search, &search].concat();
-    assert_eq!(ground.asked(), expected);
+    assert_eq!(
+        ground.asked(),
+        [FIRST.as_slice(), &SEARCH, &SEARCH].concat()
+    );
 
     // The case is known now, and a search that finds nothing purges nothing.
     let before = ground.asked().len();
     ground.run("search-and-purge", input, false).await;
     let make = ["graph:listSearches", "graph:createSearch"];
-    let expected = [make.as_slice(), &search, &search].concat();
+    let expected = [make.as_slice(), &SEARCH, &SEARCH].concat();
     assert_eq!(ground.asked()[before..], expected);
 }
 
 #[tokio::test]
+async fn what_goes_on_is_asked_about_by_one_request_at_a_time() {
+    let ground = Ground::new(60, IN_TIME).await;
+    let input = planted(&ground);
+    set(&ground.lab, |settings| {
+        settings.graph.index_lag_seconds = 10
+    });
+    let result = ground.run("search-and-purge", input, false).await;
+    assert_eq!(result.raw_data["statement"]["left"], 0, "{result:?}");
+    let mut asked = ground.asked();
+    let all = asked.len();
+    // A poll asks the same again.
+    asked.dedup();
+    assert_eq!(asked, [FIRST.as_slice(), &SEARCH, &SEARCH].concat());
+    assert!(all > asked.len() + 4, "there were hardly any polls: {all}");
+}
+
+#[tokio::test]
 async fn a_case_that_somebody_deleted_is_looked_for_and_made_again() {
-    let ground = Ground::new(20).await;
+    let ground = Ground::new(20, AT_ONCE).await;
     let start = |name: &str| json!({ "search_names": [name], "content_search_filter": "from:a@b.example", "wait": true });
     let command = "start-compliance-content-search";
     let first = ground.run(command, start("first"), false).await;
@@ -166,7 +213,7 @@ async fn a_case_that_somebody_deleted_is_looked_for_and_made_again() {
 
 #[tokio::test]
 async fn a_run_of_its_own_making_finds_out_too_that_the_case_is_gone() {
-    let ground = Ground::new(20).await;
+    let ground = Ground::new(20, AT_ONCE).await;
     let input = json!({
         "query": "from:\"wave@attacker.example\"", "delete_type": "hard_delete",
         "settling_time": "5s",
@@ -189,7 +236,7 @@ async fn many_new_mailboxes_go_over_graph_where_the_cmdlets_are_closed() {
             "many mailboxes are new to the case, and the compliance cmdlets are closed",
         ),
     ] {
-        let ground = Ground::new(80).await;
+        let ground = Ground::new(80, AT_ONCE).await;
         let input = json!({
             "query": "from:\"wave@attacker.example\"", "delete_type": "hard_delete",
             "mailboxes": people(&ground.lab).into_iter().take(many).collect::<Vec<_>>(),
