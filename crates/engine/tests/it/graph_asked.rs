@@ -179,7 +179,7 @@ async fn what_goes_on_is_asked_about_by_one_request_at_a_time() {
     let ground = Ground::new(60, IN_TIME).await;
     let input = planted(&ground);
     set(&ground.lab, |settings| {
-        settings.graph.index_lag_seconds = 10
+        settings.graph.index_lag_seconds = 10;
     });
     let result = ground.run("search-and-purge", input, false).await;
     assert_eq!(result.raw_data["statement"]["left"], 0, "{result:?}");
