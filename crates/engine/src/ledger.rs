@@ -15,6 +15,8 @@ use serde_json::{Map, Value};
 
 pub use memory::MemoryLedger;
 
+pub use crate::quota::{Quota, within};
+
 use crate::{RunRequest, RunResult};
 
 /// How long a lease lasts without being renewed.
@@ -83,6 +85,9 @@ pub struct NewRun {
     pub urgent: bool,
     /// Not before this instant.
     pub due: Option<Timestamp>,
+    /// What its caller may change within an hour, and how much of that it takes; none where no cap
+    /// is set.
+    pub quota: Option<Quota>,
     /// The worker that drives it at once, and how long its lease lasts; none leaves it queued.
     pub claim: Option<(String, Duration)>,
 }
@@ -258,7 +263,8 @@ pub enum LedgerError {
 /// longer than the ledger does.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Records a new run, with its audit entry, unless its key was used before.
+    /// Records a new run, with its audit entry, unless its key was used before or its caller would
+    /// go beyond its quota.
     async fn submit(&self, new: &NewRun) -> Result<Submitted, LedgerError>;
     /// Claims runs that are queued and due, and those whose lease has ended.
     async fn claim(

@@ -12,6 +12,7 @@ mod observer;
 mod probe;
 #[cfg(test)]
 mod promises;
+mod quota;
 mod read;
 mod request;
 mod result;
@@ -290,6 +291,7 @@ impl Engine {
             key: how.key.clone(),
             urgent: how.urgent,
             due: how.due,
+            quota: how.quota,
             claim: None,
         })
     }

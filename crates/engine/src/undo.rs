@@ -112,6 +112,7 @@ pub(crate) fn follow_up(
         key: None,
         urgent: false,
         due: Some(due),
+        quota: None,
         claim: None,
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     Cancel, Driven, Engine, LedgerError, NewRun, Observer, Origin, Progress, RunRequest, Stop,
     Submitted,
-    ledger::{Budget, Claimed, IdempotencyKey, Room},
+    ledger::{Budget, Claimed, IdempotencyKey, Quota, Room},
 };
 
 /// How often a worker looks for work that nobody told it about, at most.
@@ -41,6 +41,8 @@ pub struct Submission {
     pub urgent: bool,
     /// Not before then.
     pub due: Option<Timestamp>,
+    /// What the caller may change within an hour, and how much of that the run takes.
+    pub quota: Option<Quota>,
 }
 
 impl Submission {
@@ -51,6 +53,7 @@ impl Submission {
             key: None,
             urgent: false,
             due: None,
+            quota: None,
         }
     }
 }

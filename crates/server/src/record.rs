@@ -5,26 +5,24 @@ use std::sync::Arc;
 
 use commands::Plan;
 use engine::{LedgerError, NewRun};
-use jiff::{SignedDuration, Timestamp};
-use kernel::{Clock, Failure, Secret, failure::code, ids::RunId};
+use kernel::{Failure, Secret, failure::code, ids::RunId};
 use serde_json::Value;
 use store::{
     AuditEntry, Cancelled, Filter, Freeze, ItemRow, Listed, NewToken, Page, RunRow, State, Store,
-    TokenRow, Usage,
+    TokenRow,
 };
 
 /// The store.
 #[derive(Clone)]
 pub(crate) struct Record {
     store: Arc<Store>,
-    clock: Arc<dyn Clock>,
 }
 
 type Result<T> = std::result::Result<T, Failure>;
 
 impl Record {
-    pub(crate) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+    pub(crate) fn new(store: Arc<Store>) -> Self {
+        Self { store }
     }
 
     /// The valid token of a secret.
@@ -152,13 +150,6 @@ impl Record {
 
     pub(crate) async fn revoke_token(&self, id: &str, who: &str) -> Result<bool> {
         told(self.store.revoke_token(id, who).await)
-    }
-
-    /// What a token changed within the last hour.
-    pub(crate) async fn usage(&self, token: &str) -> Result<Usage> {
-        let hour = SignedDuration::from_hours(1);
-        let since = self.clock.now().checked_sub(hour).unwrap_or(Timestamp::MIN);
-        told(self.store.usage(token, since).await)
     }
 }
 

@@ -70,7 +70,7 @@ impl Server {
         let table = Table::new();
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let app = Arc::new(App {
-            record: Record::new(options.store, Arc::clone(&options.clock)),
+            record: Record::new(options.store),
             workers: options.workers,
             connections: options.connections,
             rate: Rate::new(&options.limits, Arc::clone(&options.clock)),

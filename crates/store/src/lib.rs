@@ -20,6 +20,7 @@ mod lock;
 mod mover;
 mod open;
 mod past;
+mod quota;
 mod record;
 mod retention;
 mod run;

@@ -29,10 +29,15 @@ const MIGRATIONS: &[Migration] = &[
         serves: 1,
         sql: include_str!("../migrations/0002.sql"),
     },
+    Migration {
+        version: 3,
+        serves: 1,
+        sql: include_str!("../migrations/0003.sql"),
+    },
 ];
 
 /// The schema that this program makes: that of the last migration.
-pub const SCHEMA: i64 = 2;
+pub const SCHEMA: i64 = 3;
 
 /// Lease time of a database that machines share. Tests replace it.
 const POSTGRES_NOW: &str = "

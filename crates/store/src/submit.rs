@@ -13,6 +13,7 @@ use crate::{
     codec,
     conn::{Conn, micros},
     error::{Result, frozen, refused},
+    quota,
     run::{id, word},
     sql,
     value::Value,
@@ -155,8 +156,15 @@ impl Encoded {
             return Err(already_undone(undone, by));
         }
         let now = conn.now().await?;
+        let quota = self.new.quota.as_ref().filter(|_| self.changes);
+        if let Some(quota) = quota {
+            quota::hold(conn, self.who(), quota, now).await?;
+        }
         if !self.insert(conn, now, None).await? {
             return self.again(conn).await;
+        }
+        if let Some(quota) = quota {
+            quota::reserve(conn, self.new.id, quota).await?;
         }
         self.add_key(conn).await?;
         let chain = chain_of(&self.new.request.connection);

@@ -40,6 +40,7 @@ fn new_run(store: &Store) -> NewRun {
         key: None,
         urgent: false,
         due: None,
+        quota: None,
         claim: None,
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     audit::hex,
     codec,
     error::{Result, refused},
-    run::{count, instant},
+    run::instant,
     sql,
     value::Row,
 };
@@ -249,25 +249,6 @@ impl Store {
             token.last_used = Some(instant(now));
         }
         Ok(Some(token))
-    }
-
-    /// What the token of that name has done since then.
-    pub async fn usage(&self, token: &str, since: Timestamp) -> Result<Usage> {
-        let wanted = [token.into(), since.as_microsecond().into()];
-        self.db
-            .read(move |conn| {
-                Box::pin(async move {
-                    let Some(mut row) = conn.one(sql::USAGE, &wanted).await? else {
-                        return Ok(Usage::default());
-                    };
-                    Ok(Usage {
-                        runs: count(row.int(0)?),
-                        items: count(row.int(1)?),
-                        mailboxes: count(row.int(2)?),
-                    })
-                })
-            })
-            .await
     }
 }
 

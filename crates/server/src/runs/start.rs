@@ -120,7 +120,7 @@ pub(crate) async fn order(
     caller.may_run(definition.meta.id, definition.meta.effect, request.dry_run)?;
     call.app.connection(caller, &request.connection)?;
     plan_hash(caller, definition, &request)?;
-    let how = Submission {
+    let mut how = Submission {
         key: caller.key(&call.headers)?,
         urgent,
         ..Submission::of(origin)
@@ -131,7 +131,7 @@ pub(crate) async fn order(
     if let Some(run) = call.app.record.known(&new).await? {
         return Ok((run, true));
     }
-    caps::check(&call.app.record, caller, definition, &request).await?;
+    how.quota = caps::check(&call.app.record, caller, definition, &request).await?;
     call.app.workers.submit(request, &how).await
 }
 

@@ -195,6 +195,39 @@ async fn caps_count_items_in_a_run_and_in_an_hour() {
     start(dry).await.is(200);
 }
 
+/// How many of so many requests were taken, and how many refused for a cap, when all come at once.
+async fn at_once(world: &World, token: &str, requests: usize) -> (usize, usize) {
+    let asks = (0..requests).map(|n| {
+        let body = block(&[&format!("a{n}@wave.example")]);
+        world.post("/api/v1/runs", body).token(token).send()
+    });
+    let answers = futures::future::join_all(asks).await;
+    let refused = |answer: &&crate::world::Answer| answer.status == 429;
+    for answer in answers.iter().filter(refused) {
+        assert_eq!(answer.json()["code"], "cap_reached");
+    }
+    let refused = answers.iter().filter(refused).count();
+    let taken = answers.iter().filter(|answer| answer.status == 202);
+    (taken.count(), refused)
+}
+
+#[tokio::test]
+async fn requests_that_come_together_pass_no_cap_together() {
+    let world = World::new().await;
+    let items = world
+        .make("items", &[Scope::Write], |new| {
+            new.caps.items_per_hour = Some(5);
+        })
+        .await;
+    assert_eq!(at_once(&world, &items, 40).await, (5, 35));
+    // What they reserved was not given back when they came to their end.
+    let list = world.get("/api/v1/runs").send().await.is(200).json();
+    for run in list["items"].as_array().unwrap() {
+        world.over(run["id"].as_str().unwrap()).await;
+    }
+    assert_eq!(at_once(&world, &items, 3).await, (0, 3));
+}
+
 #[tokio::test]
 async fn only_a_dry_run_knows_how_many_mailboxes_a_deletion_touches() {
     let world = World::new().await;

@@ -79,6 +79,8 @@ cases! {
     people::a_run_that_is_over_cannot_be_cancelled,
     people::tokens_are_known_by_their_secret_alone,
     people::usage_adds_up,
+    people::runs_that_come_together_pass_no_cap_together,
+    people::what_a_run_may_change_counts_until_it_is_over,
     retention::old_runs_go_and_the_audit_stays,
     retention::raw_data_goes_first,
     retention::the_largest_size_is_kept,

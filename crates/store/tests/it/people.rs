@@ -1,10 +1,14 @@
 //! What people do: cancel, tokens, caps.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use engine::{Ledger, LedgerError, ledger::Entry};
+use engine::{
+    Ledger, LedgerError, NewRun,
+    ledger::{Entry, Quota},
+};
 use serde_json::json;
 use store::{Cancelled, Caps, NewToken, Scope, State};
+use tokio::task::JoinSet;
 
 use crate::{
     ledger::{added, intent, plan, step},
@@ -155,4 +159,88 @@ pub async fn usage_adds_up(world: World) {
     assert_eq!(store.usage("ci", now).await.unwrap().runs, 0);
     let items = [Entry::Items(vec![added("a")])];
     store.record(held, &items).await.unwrap();
+}
+
+/// A run of that many items and mailboxes, by a token that may change ten of each in an hour.
+fn capped(world: &World, items: u64, mailboxes: u64) -> NewRun {
+    NewRun {
+        quota: Some(Quota {
+            items,
+            mailboxes,
+            items_per_hour: Some(10),
+            mailboxes_per_hour: Some(10),
+        }),
+        ..world.blocks("a")
+    }
+}
+
+pub async fn runs_that_come_together_pass_no_cap_together(world: World) {
+    // As several nodes do, where the database can be shared by them.
+    let nodes = [world.store().await, Arc::new(world.open().await)];
+    world
+        .store()
+        .await
+        .create_token(token(&world, "ci"), "admin")
+        .await
+        .unwrap();
+    let mut asked = JoinSet::new();
+    for (n, node) in nodes.iter().cycle().take(40).enumerate() {
+        let (node, items) = (Arc::clone(node), 1 + (n % 2) as u64);
+        let new = capped(&world, items, 0);
+        asked.spawn(async move { (items, node.submit(&new).await) });
+    }
+    let mut taken = 0;
+    while let Some(asked) = asked.join_next().await {
+        match asked.unwrap() {
+            (items, Ok(_)) => taken += items,
+            (_, refused) => assert_eq!(refusal(refused), "cap_reached"),
+        }
+    }
+    assert_eq!(taken, 10);
+}
+
+pub async fn what_a_run_may_change_counts_until_it_is_over(world: World) {
+    let store = world.store().await;
+    world
+        .store()
+        .await
+        .create_token(token(&world, "ci"), "admin")
+        .await
+        .unwrap();
+    let first = capped(&world, 2, 9);
+    let held = world.held(&first).await;
+    let second = capped(&world, 2, 2);
+    let cap = |refused: Result<_, LedgerError>| match refused {
+        Err(LedgerError::Refused(failure)) => failure.args["cap"].clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(cap(store.submit(&second).await), "mailboxes in an hour");
+    // Neither a dry run nor another caller takes part.
+    let mut dry = capped(&world, 2, 2);
+    dry.request.dry_run = true;
+    world.queued(&dry).await;
+    let mut other = capped(&world, 2, 2);
+    "other".clone_into(&mut other.origin.actor);
+    world.queued(&other).await;
+    // It ends without having planned anything: what it had reserved is free again.
+    let result = result_of(&first);
+    store.finish(held, &[], &result, None).await.unwrap();
+    world.queued(&second).await;
+    // A plan that reaches further than was reserved counts as it is.
+    let third = capped(&world, 1, 1);
+    let held = world.held(&third).await;
+    let mut planned = plan(0, vec![step("1", &["a", "b", "c"])]);
+    if let Entry::Plan { plan, .. } = &mut planned {
+        plan.reach.mailboxes = Some(8);
+    }
+    store.record(held, &[planned]).await.unwrap();
+    let begin = kernel::Clock::now(world.clock.as_ref());
+    let usage = store.usage("ci", begin).await.unwrap();
+    assert_eq!((usage.items, usage.mailboxes), (5, 10));
+    let fourth = capped(&world, 1, 1);
+    assert_eq!(cap(store.submit(&fourth).await), "mailboxes in an hour");
+    world.pass(Duration::from_mins(60)).await;
+    assert_eq!(refusal(store.submit(&fourth).await), "cap_reached");
+    world.pass(Duration::from_micros(1)).await;
+    world.queued(&fourth).await;
 }

@@ -183,6 +183,7 @@ impl World {
             key: None,
             urgent: false,
             due: None,
+            quota: None,
             claim: None,
         }
     }

@@ -1,0 +1,59 @@
+//! What a token has changed within an hour, and what its runs that are not over may still change.
+
+use engine::{LedgerError, ledger::Quota};
+use jiff::Timestamp;
+use kernel::ids::RunId;
+
+use crate::{
+    Store,
+    conn::{Conn, micros},
+    error::Result,
+    run::count,
+    sql,
+    tokens::Usage,
+};
+
+/// How far back runs count.
+const HOUR: std::time::Duration = std::time::Duration::from_hours(1);
+
+impl Store {
+    /// What the token of that name has changed since then, or may still change.
+    pub async fn usage(&self, token: &str, since: Timestamp) -> Result<Usage> {
+        let (token, since) = (token.to_owned(), since.as_microsecond());
+        self.db
+            .read(move |conn| Box::pin(async move { used(conn, &token, since).await }))
+            .await
+    }
+}
+
+async fn used(conn: &mut Conn, token: &str, since: i64) -> Result<Usage> {
+    let Some(mut row) = conn.one(sql::USAGE, &[token.into(), since.into()]).await? else {
+        return Ok(Usage::default());
+    };
+    Ok(Usage {
+        runs: count(row.int(0)?),
+        items: count(row.int(1)?),
+        mailboxes: count(row.int(2)?),
+    })
+}
+
+/// Refuses a run that would take its caller beyond what it may change within an hour. Whoever asks
+/// at the same time for the same caller waits until this transaction ends.
+pub(crate) async fn hold(conn: &mut Conn, token: &str, quota: &Quota, now: i64) -> Result<()> {
+    // One writer needs no lock; where several machines share a database, the row of the token is it.
+    conn.execute(sql::HOLD_TOKEN, &[token.into()]).await?;
+    let used = used(conn, token, now.saturating_sub(micros(HOUR))).await?;
+    let allowed = quota.after(used.items, used.mailboxes);
+    allowed.map_err(|failure| LedgerError::Refused(Box::new(failure)))
+}
+
+/// Keeps what a run may change until its own plans say it.
+pub(crate) async fn reserve(conn: &mut Conn, run: RunId, quota: &Quota) -> Result<()> {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let row = [
+        run.to_string().into(),
+        number(quota.items).into(),
+        number(quota.mailboxes).into(),
+    ];
+    conn.execute(sql::RESERVE, &row).await.map(|_| ())
+}
