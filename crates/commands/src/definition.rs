@@ -72,10 +72,15 @@ pub struct ReadEnd {
 }
 
 /// Where a read puts its rows, one at a time, so that memory need not grow with them.
+#[async_trait]
 pub trait Rows: Send {
     /// Takes a row of the service, with its line for the table and its object for `context_data`.
     /// Gives false when the reader wants no more.
     fn row(&mut self, raw: Value, cells: Vec<String>, context: Map<String, Value>) -> bool;
+    /// Waits until whoever takes the rows can take more. A list of any length asks this after each
+    /// page of the service, so that no more than a page is ahead of a slow disk. It may be dropped
+    /// while it waits, and no row is lost by that.
+    async fn room(&mut self);
     /// Takes a warning.
     fn warn(&mut self, warning: String);
     /// Takes an item as soon as it is settled, so that it is known also when the read is cut off.

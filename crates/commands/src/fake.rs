@@ -1,7 +1,7 @@
 //! A scripted tenant for unit tests.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -90,7 +90,10 @@ impl Cmdlets for FakeCmdlets {
 
     fn pages(&self, call: Call) -> Box<dyn PageSource> {
         self.calls.lock().unwrap().push(call.clone());
-        Box::new(OnePage(Some((self.script.lock().unwrap())(&call))))
+        Box::new(InPages(match (self.script.lock().unwrap())(&call) {
+            Err(error) => VecDeque::from([Err(error)]),
+            Ok(reply) => in_pages(reply),
+        }))
     }
 
     async fn granted(&self, _: Service) -> Result<BTreeSet<String>, CallError> {
@@ -103,21 +106,30 @@ impl Cmdlets for FakeCmdlets {
     }
 }
 
-struct OnePage(Option<Answer>);
+/// Rows of a page.
+pub(crate) const PAGE: usize = 1000;
+
+fn in_pages(mut reply: Reply) -> VecDeque<Result<Page, CallError>> {
+    let mut pages = VecDeque::new();
+    loop {
+        let rest = reply.rows.split_off(reply.rows.len().min(PAGE));
+        pages.push_back(Ok(Page {
+            rows: std::mem::replace(&mut reply.rows, rest),
+            warnings: std::mem::take(&mut reply.warnings),
+            ..Page::default()
+        }));
+        if reply.rows.is_empty() {
+            return pages;
+        }
+    }
+}
+
+struct InPages(VecDeque<Result<Page, CallError>>);
 
 #[async_trait]
-impl PageSource for OnePage {
+impl PageSource for InPages {
     async fn next(&mut self) -> Result<Option<Page>, CallError> {
-        let Some(answer) = self.0.take() else {
-            return Ok(None);
-        };
-        answer.map(|reply| {
-            Some(Page {
-                rows: reply.rows,
-                warnings: reply.warnings,
-                ..Page::default()
-            })
-        })
+        self.0.pop_front().transpose()
     }
 }
 
@@ -232,13 +244,20 @@ pub(crate) struct Taken {
     pub(crate) cells: Vec<Vec<String>>,
     pub(crate) warnings: Vec<String>,
     pub(crate) items: Vec<Item>,
+    /// How many rows there were each time the reader asked for room.
+    pub(crate) rooms: Vec<usize>,
 }
 
+#[async_trait]
 impl Rows for Taken {
     fn row(&mut self, raw: Value, cells: Vec<String>, _: Map<String, Value>) -> bool {
         self.raw.push(raw);
         self.cells.push(cells);
         true
+    }
+
+    async fn room(&mut self) {
+        self.rooms.push(self.raw.len());
     }
 
     fn warn(&mut self, warning: String) {

@@ -227,19 +227,24 @@ impl Checked for Scripted {
     }
 }
 
-async fn run(
-    command: &Scripted,
-    ledger: &dyn Ledger,
-) -> Result<RunResult, (Stop, Option<RunResult>)> {
-    let clock = SystemClock::default();
+/// A tenant that nothing leads to.
+pub(crate) fn tenant() -> Tenant {
     let wire: Arc<dyn Cmdlets> = Arc::new(NoWire);
-    let tenant = Tenant::new(
+    Tenant::new(
         Arc::clone(&wire),
         Arc::new(ClassicSearch::new(wire)),
         Arc::new(NoWire),
         Arc::new(SystemClock::default()),
         Arc::new(SeededRandom::new(1)),
-    );
+    )
+}
+
+async fn run(
+    command: &Scripted,
+    ledger: &dyn Ledger,
+) -> Result<RunResult, (Stop, Option<RunResult>)> {
+    let clock = SystemClock::default();
+    let tenant = tenant();
     let request = RunRequest::new("block-senders", serde_json::Map::new(), "test");
     let definition = crate::find("block-senders").unwrap();
     let held = Held {
@@ -343,11 +348,12 @@ async fn what_still_runs_at_the_time_limit_is_pending() {
     assert_eq!(command.applied("a"), 1);
 }
 
-/// A ledger that notes its intents among the events of the command, or refuses them.
-struct Strict {
+/// A ledger that notes its intents among the events of the command, or refuses them, and pages of
+/// a read.
+pub(crate) struct Strict {
     inner: MemoryLedger,
     events: Arc<Mutex<Vec<String>>>,
-    /// What an intent ends with.
+    /// What an intent or a page ends with.
     refuses: Option<LedgerError>,
 }
 
@@ -358,6 +364,11 @@ impl Strict {
             events: Arc::clone(&command.events),
             refuses,
         }
+    }
+
+    /// One that refuses, with no command whose events it would note.
+    pub(crate) fn refusing(error: LedgerError) -> Self {
+        Self::new(&Scripted::new(&[]), Some(error))
     }
 }
 
@@ -381,7 +392,9 @@ impl Ledger for Strict {
             _ => None,
         });
         let intents: Vec<String> = intents.collect();
-        if let Some(error) = self.refuses.clone().filter(|_| !intents.is_empty()) {
+        let rows = entries.iter().any(|one| matches!(one, Entry::Rows { .. }));
+        let refuses = self.refuses.clone();
+        if let Some(error) = refuses.filter(|_| rows || !intents.is_empty()) {
             return Err(error);
         }
         self.events.lock().unwrap().extend(intents);

@@ -1,6 +1,9 @@
 //! A run of a command that reads: rows are collected, handed on one by one, or recorded page by
 //! page.
 
+use std::collections::VecDeque;
+
+use async_trait::async_trait;
 use commands::{Checked, Definition, Item, Rows, Table, Tenant, definition::ReadEnd};
 use kernel::{ErrorKind, Failure, failure::code, ids::RunId};
 use serde_json::{Map, Value};
@@ -44,8 +47,10 @@ impl Reading<'_> {
         book: &Book<'_>,
         probe: &dyn Probe,
     ) -> Result<RunResult, (Stop, Option<RunResult>)> {
-        let (sender, mut pages) = mpsc::unbounded_channel::<Vec<Row>>();
-        let record = async {
+        // One page waits while another is being recorded; a reader that is faster waits for them.
+        let (sender, mut pages) = mpsc::channel::<Vec<Row>>(1);
+        // It owns the other end: when nothing can be recorded any more, the reader learns of it.
+        let record = async move {
             let mut page = 0;
             while let Some(rows) = pages.recv().await {
                 probe.reached(Point::InsidePage).await;
@@ -62,7 +67,7 @@ impl Reading<'_> {
             }
             Ok(())
         };
-        let (result, recorded) = tokio::join!(self.read(To::Pages(sender, Vec::new())), record);
+        let (result, recorded) = tokio::join!(self.read(To::Pages(Paged::to(sender))), record);
         match recorded {
             Ok(()) => Ok(result),
             Err(stop) => Err((stop, None)),
@@ -80,7 +85,7 @@ impl Reading<'_> {
             Ok(end) => (end, None),
             Err(failure) => (ReadEnd::default(), Some(failure)),
         };
-        rows.end();
+        rows.end().await;
         let mut result = RunResult::begin(self.id, self.request, self.definition);
         (result.path, result.why) = crate::path(self.definition, self.tenant);
         result.simulated = self.tenant.is_simulated();
@@ -128,7 +133,58 @@ fn cancelled() -> Failure {
 enum To {
     Result,
     Observer,
-    Pages(mpsc::UnboundedSender<Vec<Row>>, Vec<Row>),
+    Pages(Paged),
+}
+
+/// Rows on their way into pages.
+struct Paged {
+    sender: mpsc::Sender<Vec<Row>>,
+    /// Whole pages that are not sent yet, oldest first.
+    whole: VecDeque<Vec<Row>>,
+    /// The page that is being filled.
+    page: Vec<Row>,
+}
+
+impl Paged {
+    fn to(sender: mpsc::Sender<Vec<Row>>) -> Self {
+        Self {
+            sender,
+            whole: VecDeque::new(),
+            page: Vec::new(),
+        }
+    }
+
+    /// Takes a row. False when nobody records any more: the run has lost its lease.
+    fn take(&mut self, row: Row) -> bool {
+        self.page.push(row);
+        if self.page.len() >= PAGE {
+            self.whole.push_back(std::mem::take(&mut self.page));
+        }
+        !self.sender.is_closed()
+    }
+
+    /// Sends what is whole, as room is made for it. A page leaves its place only once there is
+    /// room, so that a read which is cut off while it waits loses none.
+    async fn send(&mut self) {
+        while !self.whole.is_empty() {
+            let Ok(room) = self.sender.reserve().await else {
+                // The receiver ends only with the run itself.
+                self.whole.clear();
+                return;
+            };
+            if let Some(page) = self.whole.pop_front() {
+                room.send(page);
+            }
+        }
+    }
+
+    /// Sends all that is left, and says that there is none after it.
+    async fn end(mut self) {
+        if !self.page.is_empty() {
+            self.whole.push_back(std::mem::take(&mut self.page));
+        }
+        self.send().await;
+    }
 }
 
 struct Collector<'a> {
@@ -156,17 +212,15 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Sends the last page, and says that there is none after it.
-    fn end(&mut self) {
-        if let To::Pages(sender, page) = std::mem::replace(&mut self.to, To::Observer)
-            && !page.is_empty()
-        {
-            // The receiver ends only with the run itself.
-            let _ = sender.send(page);
+    /// Sends the last page.
+    async fn end(&mut self) {
+        if let To::Pages(pages) = std::mem::replace(&mut self.to, To::Observer) {
+            pages.end().await;
         }
     }
 }
 
+#[async_trait]
 impl Rows for Collector<'_> {
     fn row(&mut self, raw: Value, cells: Vec<String>, context: Map<String, Value>) -> bool {
         self.count += 1;
@@ -178,16 +232,12 @@ impl Rows for Collector<'_> {
                 self.cells.push(cells);
                 self.context.push(context);
             }
-            To::Pages(sender, page) => {
-                page.push(Row {
+            To::Pages(pages) => {
+                wanted = pages.take(Row {
                     raw,
                     cells,
                     context,
                 });
-                if page.len() >= PAGE {
-                    // Nobody records any more: the run has lost its lease.
-                    wanted = sender.send(std::mem::take(page)).is_ok();
-                }
             }
         }
         if self.count.is_multiple_of(1000) {
@@ -199,6 +249,12 @@ impl Rows for Collector<'_> {
         wanted && self.observer.wants_rows()
     }
 
+    async fn room(&mut self) {
+        if let To::Pages(pages) = &mut self.to {
+            pages.send().await;
+        }
+    }
+
     fn warn(&mut self, warning: String) {
         self.observer.warning(&warning);
         self.warnings.push(warning);
@@ -208,3 +264,6 @@ impl Rows for Collector<'_> {
         self.items.push(item);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,6 +102,7 @@ impl Read for GetComplianceContentSearchStatus {
                         context.insert("why".to_owned(), json!(why));
                     }
                     wanted = rows.row(search.raw.clone(), cells(&search), context);
+                    rows.room().await;
                     names.push(json!(search.name));
                     let message = format!("{}, {} items", search.state.word(), search.items);
                     Item::success(good.key, good.input, Outcome::Found, message)

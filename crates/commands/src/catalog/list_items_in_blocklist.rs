@@ -138,6 +138,7 @@ impl Read for ListItemsInBlocklist {
                     break 'pages;
                 }
             }
+            rows.room().await;
         }
         if end.complete && count > 1 {
             let moved = moved(tenant, &cmdlet, input.list_type, seen).await;
@@ -236,4 +237,28 @@ fn context(entry: ListEntry<'_>) -> Map<String, Value> {
     out.insert("note".to_owned(), json!(entry.notes()));
     out.insert("modified_by".to_owned(), json!(entry.modified_by()));
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{self, FakeCmdlets, Taken};
+
+    #[tokio::test]
+    async fn a_long_list_waits_for_room_after_each_page() {
+        let cmdlets = FakeCmdlets::new(|_| {
+            fake::rows((0..3500).map(|number| {
+                json!({
+                    "Identity": format!("id-{number}"), "Value": format!("v{number}@evil.example"),
+                    "Action": "Block",
+                })
+            }))
+        });
+        let input = json!({ "list_type": "emails" });
+        let input: Input = serde_json::from_value(input).unwrap();
+        let mut taken = Taken::default();
+        let end = ListItemsInBlocklist::read(&input, &cmdlets.tenant(), &mut taken).await;
+        assert!(end.unwrap().complete);
+        assert_eq!(taken.rooms, [1000, 2000, 3000, 3500]);
+    }
 }

@@ -293,6 +293,7 @@ impl<'a> Reading<'a> {
                     return Ok(Stop::Enough);
                 }
             }
+            self.rows.room().await;
             if page.cut {
                 return Ok(Stop::Broken(Box::new(too_long(self.count))));
             }

@@ -1,5 +1,6 @@
 use std::sync::atomic::Ordering;
 
+use async_trait::async_trait;
 use exchange::Call;
 
 use super::*;
@@ -143,13 +144,24 @@ async fn a_read_that_breaks_says_so_whichever_pass_it_is() {
     assert!(list(&cmdlets, json!({})).await.0.is_err());
 }
 
-/// Counts rows and keeps none.
-struct Count(u64);
+/// Counts rows and keeps none: all of them, those since there was room, and the most of these.
+#[derive(Default)]
+struct Count {
+    all: u64,
+    ahead: u64,
+    most_ahead: u64,
+}
 
+#[async_trait]
 impl Rows for Count {
     fn row(&mut self, _: Value, _: Vec<String>, _: Map<String, Value>) -> bool {
-        self.0 += 1;
+        self.all += 1;
+        self.ahead += 1;
+        self.most_ahead = self.most_ahead.max(self.ahead);
         true
+    }
+    async fn room(&mut self) {
+        self.ahead = 0;
     }
     fn warn(&mut self, _: String) {}
     fn item(&mut self, _: Item) {}
@@ -162,11 +174,12 @@ async fn a_list_that_fills_the_last_page_is_not_whole() {
         let first = (number(call, "Page") - 1) * 1000;
         fake::rows((first..first + 1000).map(|number| json!({"Identity": identity(number)})))
     });
-    let mut count = Count(0);
+    let mut count = Count::default();
     let end = ListQuarantineMessages::read(&input(json!({})), &cmdlets.tenant(), &mut count)
         .await
         .unwrap();
-    assert_eq!((count.0, end.complete), (1_000_000, false));
+    assert_eq!((count.all, end.complete), (1_000_000, false));
+    assert_eq!(count.most_ahead, 1000, "a page of the service");
     assert_eq!(end.incomplete.unwrap().code, code::PAGE_LIMIT);
 }
 
