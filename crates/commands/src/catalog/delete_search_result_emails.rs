@@ -106,9 +106,16 @@ impl Change for DeleteSearchResultEmails {
         plan.warnings.extend(search::said(settled));
         let mut stopped = Stopped::default();
         let mut touched = Touched::default();
-        for good in sorted.good {
-            if settled.item(&good.key).is_some() {
-                continue;
+        // Those that found another purge in their way come last, and only when this run has none
+        // under way: it could be the one that they would wait for.
+        let open = sorted.good.into_iter();
+        let open = open.filter(|good| settled.item(&good.key).is_none());
+        let (late, first): (Vec<_>, Vec<_>) =
+            open.partition(|good| once::after_another(settled, &good.key).is_some());
+        let count = first.len();
+        for (place, good) in first.into_iter().chain(late).enumerate() {
+            if place >= count && plan.steps.iter().any(once::goes_first) {
+                break;
             }
             let next = match stopped.why() {
                 Some(failure) => Err(failure),
@@ -162,8 +169,8 @@ impl Change for DeleteSearchResultEmails {
                 made: search::made(&accepted.said),
                 ..Applied::ask_all(step)
             },
-            // Somebody was faster; the next look finds what there is.
-            Err(failure) if failure.code == code::ALREADY_EXISTS => Applied {
+            // Somebody was faster, or goes first; the next look finds what there is.
+            Err(failure) if failure.code == code::ALREADY_EXISTS || once::is_busy(&failure) => Applied {
                 again: vec![item.key.clone()],
                 failure: Some(failure),
                 ..Applied::default()
@@ -183,6 +190,7 @@ impl Change for DeleteSearchResultEmails {
         for item in items {
             let verdict = match prepare::of(step) {
                 Some(_) => once::ready(kind, tenant, item).await,
+                None if step.action == json!(Doing::Turn) => once::turn(kind, tenant, item).await,
                 None => once::judge(kind, tenant, item, ours).await,
             };
             let cannot_tell = |failure| Verdict::CannotTell(Box::new(failure));

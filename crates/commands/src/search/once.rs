@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use kernel::{Failure, escape};
+use kernel::{Failure, escape, failure::code};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Item, Planned, Reach, Settled, Step, Tenant, Verdict, dates,
-    ports::{Action, ActionKind, DeleteType, Locations, Manner, PurgeOrder, Search},
+    ports::{Action, ActionKind, DeleteType, Locations, Manner, PurgeOrder, RECORD_PURGE, Search},
     search,
     values::Good,
 };
@@ -30,6 +30,8 @@ pub enum Doing {
     Wait,
     /// This run's own purge is under way, whose answer was lost or came too early: only waits.
     Watch,
+    /// Another purge is under way in the same place, and they go one after the other: only waits.
+    Turn,
 }
 
 /// What a plan kept of a search.
@@ -50,6 +52,37 @@ pub fn order(kind: DeleteType, name: &str, before: &Before) -> PurgeOrder {
         locations: before.locations.clone(),
         after: before.ended_at,
     }
+}
+
+/// Whether it is the turn of a purge; nothing is made here.
+pub async fn turn(kind: DeleteType, tenant: &Tenant, item: &Planned) -> Result<Verdict, Failure> {
+    let order = order(kind, &item.input, &before(item)?);
+    Ok(match tenant.search.turn(&order).await? {
+        None => Verdict::NotTaken,
+        Some(busy) => Verdict::Running(tenant.search.manner(&item.input).poll, Box::new(busy)),
+    })
+}
+
+/// Whether a purge was refused, for nothing but another that was under way in the same place.
+pub fn is_busy(failure: &Failure) -> bool {
+    failure.code == code::NOT_READY && !failure.may_have_taken_effect()
+}
+
+/// What is left to do about a search whose purge had to wait for another, if it had to: to wait for
+/// its turn, and then to purge.
+pub fn after_another(settled: &Settled, key: &str) -> Option<Doing> {
+    let last = settled.attempts(key).next_back()?;
+    if last.step.action == json!(Doing::Turn) {
+        return Some(Doing::Purge);
+    }
+    let busy = last.failure.as_ref().is_some_and(is_busy);
+    (busy && last.step.action == json!(Doing::Purge)).then_some(Doing::Turn)
+}
+
+/// Whether a step has to do with a purge that another purge would wait for: until it is over, and
+/// recorded as that of its search. What counts its work afterwards keeps nobody waiting.
+pub fn goes_first(step: &Step) -> bool {
+    prepare::of(step).is_none_or(|one| one.key.starts_with(RECORD_PURGE))
 }
 
 /// Whether what the account of a purge waits for has come.
@@ -214,7 +247,8 @@ pub async fn look_at(
         return Ok(Next::Refuse(failure.hint(format!("{hint}, {alone}"))));
     }
     warnings.extend(remarks(tenant, &search, settled).await);
-    let step = step(good, Doing::Purge, &search, &before, kind, settled, manner);
+    let doing = after_another(settled, &good.key).unwrap_or(Doing::Purge);
+    let step = step(good, doing, &search, &before, kind, settled, manner);
     Ok(Next::Step(Box::new(step)))
 }
 
@@ -327,6 +361,7 @@ fn step(
             search.mailboxes.len()
         ),
         Doing::Wait | Doing::Watch => "wait for the purge that is under way".to_owned(),
+        Doing::Turn => "wait until the purge of another search is over".to_owned(),
     };
     let mailboxes: Vec<String> = search
         .mailboxes

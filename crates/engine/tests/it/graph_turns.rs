@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use commands::{
-    Tenant,
+    Outcome, Tenant,
     ports::{Claim, DeleteType, Locations, NewSearch, PurgeOrder, SearchState},
 };
 use engine::{Cancel, RunResult};
@@ -211,4 +211,94 @@ async fn many_rounds_are_each_recorded() {
     assert_eq!(result.key_fields["proven"], true, "{:#?}", result.items);
     assert_eq!(result.raw_data["statement"]["rounds"], 6);
     assert_eq!(ground.purged().len(), 6);
+}
+
+/// Deletes what these searches have found, for good.
+async fn deleted(ground: &Ground, tenant: &Tenant, names: &[&str]) -> RunResult {
+    let input = json!({ "search_names": names, "delete_type": "hard_delete" });
+    let cancel = Cancel::default();
+    let command = "delete-search-result-emails";
+    let run = ground.lab.run_on(tenant, command, input, false, &cancel);
+    Box::pin(run).await.unwrap()
+}
+
+#[tokio::test]
+async fn one_deletion_purges_its_searches_one_after_the_other() {
+    const NAMES: [&str; 5] = ["one", "two", "three", "four", "five"];
+    let ground = Ground::new(200, 0).await;
+    let process = ground.process();
+    for name in NAMES {
+        ground.plant(name, 3);
+        ground.searched(&process, name).await;
+    }
+    let slow = |settings: &mut sandbox::Settings| settings.pace_percent = 100;
+    ground.lab.running.change(slow).unwrap();
+    let result = deleted(&ground, &process, &NAMES).await;
+    for item in &result.items {
+        assert_eq!(item.outcome, Outcome::Purged, "{item:#?}");
+    }
+    assert_eq!(result.items.len(), NAMES.len());
+    let purged = ground.purged();
+    assert_eq!(purged.len(), NAMES.len(), "{purged:?}");
+    for pair in purged.windows(2) {
+        assert!(pair[0].1 <= pair[1].0, "two purges at once: {purged:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_waits_for_the_purge_of_another_process() {
+    let ground = Ground::new(200, 0).await;
+    let (first, second) = (ground.process(), ground.process());
+    for (process, name) in [(&first, "one"), (&second, "two")] {
+        ground.plant(name, 3);
+        ground.searched(process, name).await;
+    }
+    let slow = |settings: &mut sandbox::Settings| settings.pace_percent = 100;
+    ground.lab.running.change(slow).unwrap();
+    let late = async {
+        while ground.lab.calls("graph:purgeData") == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        deleted(&ground, &second, &["two"]).await
+    };
+    let (one, two) = tokio::join!(deleted(&ground, &first, &["one"]), late);
+    for result in [&one, &two] {
+        assert_eq!(result.items[0].outcome, Outcome::Purged, "{result:#?}");
+    }
+    let purged = ground.purged();
+    assert_eq!(purged.len(), 2);
+    assert!(purged[0].1 <= purged[1].0, "two purges at once: {purged:?}");
+}
+
+#[tokio::test]
+async fn a_deletion_whose_turn_does_not_come_says_for_whom_it_waits() {
+    let ground = Ground::new(200, 0).await;
+    let (first, second) = (ground.process(), ground.process());
+    for (process, name) in [(&first, "one"), (&second, "two")] {
+        ground.plant(name, 3);
+        ground.searched(process, name).await;
+    }
+    let slow = |settings: &mut sandbox::Settings| settings.pace_percent = 100_000;
+    ground.lab.running.change(slow).unwrap();
+    let one = first.search.find("one").await.unwrap().unwrap();
+    let order = PurgeOrder {
+        name: "one".to_owned(),
+        delete: DeleteType::HardDelete,
+        query: one.query,
+        locations: None,
+        after: one.ended_at,
+    };
+    first.search.purge(&order).await.unwrap();
+    let input = json!({
+        "search_names": ["two"], "delete_type": "hard_delete", "time_limit": "2m",
+    });
+    let cancel = Cancel::default();
+    let command = "delete-search-result-emails";
+    let run = ground.lab.run_on(&second, command, input, false, &cancel);
+    let result = Box::pin(run).await.unwrap();
+    let item = &result.items[0];
+    assert_eq!(item.outcome, Outcome::Pending, "{item:#?}");
+    assert_eq!(item.code, Some(code::NOT_READY));
+    assert!(item.message.contains("one at a time"), "{item:#?}");
+    assert_eq!(ground.lab.calls("graph:purgeData"), 1);
 }
