@@ -113,6 +113,15 @@ pub trait Read: Send + Sync + 'static {
     ) -> Result<ReadEnd, Failure>;
 }
 
+/// The run of another command that takes one back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TakenBack {
+    /// The id of that command.
+    pub command: &'static str,
+    /// Its input.
+    pub input: Map<String, Value>,
+}
+
 /// A command that changes something: three functions, driven by the engine.
 #[async_trait]
 pub trait Change: Send + Sync + 'static {
@@ -163,6 +172,16 @@ pub trait Change: Send + Sync + 'static {
             format!("{} cannot be taken back", Self::META.title),
         )
         .status(409))
+    }
+
+    /// What takes a run back that this command cannot take back itself, where another can.
+    ///
+    /// # Errors
+    ///
+    /// Another can, and not this run: it brought about nothing that could come back, or more than
+    /// one run brings back.
+    fn taken_back_by(_input: &Self::Input, _done: &[Done]) -> Result<Option<TakenBack>, Failure> {
+        Ok(None)
     }
 
     /// Which way an item went and why, where the items of one run may go different ways. An item
@@ -231,6 +250,10 @@ pub trait Checked: Send + Sync {
         done: &[Done],
         settled: &Settled,
     ) -> Result<Plan, Failure>;
+    /// See [`Change::taken_back_by`].
+    fn taken_back_by(&self, _done: &[Done]) -> Result<Option<TakenBack>, Failure> {
+        Ok(None)
+    }
     /// See [`Change::apply`].
     async fn apply(&self, tenant: &Tenant, step: &Step, open: &[&Planned]) -> Applied;
     /// See [`Change::verify`].
@@ -408,6 +431,10 @@ impl<C: Change> Checked for ChangeInput<C> {
         settled: &Settled,
     ) -> Result<Plan, Failure> {
         C::undo(&self.input, tenant, done, settled).await
+    }
+
+    fn taken_back_by(&self, done: &[Done]) -> Result<Option<TakenBack>, Failure> {
+        C::taken_back_by(&self.input, done)
     }
 
     async fn apply(&self, tenant: &Tenant, step: &Step, open: &[&Planned]) -> Applied {

@@ -206,6 +206,8 @@ impl Engine {
             return Ok(Ok(None));
         };
         match self.ledger.past(run).await {
+            // A run of another command goes forward: that is how it takes the first one back.
+            Ok(past) if past.request.command != request.command => Ok(Ok(None)),
             Ok(past) => Ok(Ok(Some(past.done))),
             Err(LedgerError::Refused(failure)) => Ok(Err(*failure)),
             Err(error @ LedgerError::UnknownVersion { .. }) => {

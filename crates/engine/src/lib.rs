@@ -271,7 +271,11 @@ impl Engine {
             return Err(failure);
         }
         let reversible = definition.meta.effect == kernel::Effect::WriteReversible;
-        if (request.undo_after.is_some() || request.undo_of.is_some()) && !reversible {
+        // What another command's run is taken back by need not be reversible itself.
+        let takes_back = reversible || definition.meta.effect == kernel::Effect::Write;
+        if (request.undo_after.is_some() && !reversible)
+            || (request.undo_of.is_some() && !takes_back)
+        {
             return Err(undo::not_reversible(definition));
         }
         if definition.reads && request.plan_hash.is_some() {
@@ -296,13 +300,27 @@ impl Engine {
         })
     }
 
-    /// The request that takes a finished run back.
+    /// The request that takes a finished run back: a run of its own command, or of another that
+    /// brings back what it did.
     ///
     /// # Errors
     ///
     /// The run is unknown, not over, was a dry run, is not reversible, or was taken back before.
     pub async fn undo_request(&self, run: RunId, dry_run: bool) -> Result<RunRequest, Failure> {
-        undo::request(self.ledger.as_ref(), run, dry_run).await
+        undo::request(self.ledger.as_ref(), run, dry_run, false).await
+    }
+
+    /// The same request, also where the run was taken back before: it is the one that did it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Engine::undo_request`].
+    pub async fn same_undo_request(
+        &self,
+        run: RunId,
+        dry_run: bool,
+    ) -> Result<RunRequest, Failure> {
+        undo::request(self.ledger.as_ref(), run, dry_run, true).await
     }
 }
 

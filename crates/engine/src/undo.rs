@@ -28,24 +28,23 @@ pub(crate) fn not_reversible(definition: &Definition) -> Failure {
 
 const SOFT_COMES_BACK: &str = "what was deleted softly comes back with `restore-soft-deleted`; what was deleted for good does not";
 
-/// The request that takes a run back.
+/// The request that takes a run back; `again` where it may have been made before.
 pub(crate) async fn request(
     ledger: &dyn Ledger,
     run: RunId,
     dry_run: bool,
+    again: bool,
 ) -> Result<RunRequest, Failure> {
     let past = ledger.past(run).await.map_err(|error| match error {
         LedgerError::Refused(failure) => *failure,
         other => Stop::Unrecorded(other.to_string()).failure(),
     })?;
     let definition = find(&past.request.command)?;
-    if definition.meta.effect != Effect::WriteReversible {
-        return Err(not_reversible(definition));
-    }
+    let reversible = definition.meta.effect == Effect::WriteReversible;
     let refuse = |message: String| {
         Err(Failure::new(ErrorKind::Conflict, code::NOT_REVERSIBLE, message).status(409))
     };
-    if past.request.dry_run {
+    if past.request.dry_run && (reversible || definition.meta.effect == Effect::Destructive) {
         return refuse(format!("run {run} was a dry run: it changed nothing"));
     }
     if past.request.undo_of.is_some() {
@@ -53,7 +52,15 @@ pub(crate) async fn request(
             "run {run} is itself an undo; run the command again instead"
         ));
     }
-    if let Some(by) = past.undone_by {
+    let other = if reversible {
+        None
+    } else {
+        let by_other = definition
+            .check(&past.request.input)?
+            .taken_back_by(&past.done)?;
+        Some(by_other.ok_or_else(|| not_reversible(definition))?)
+    };
+    if let Some(by) = past.undone_by.filter(|_| !again) {
         return Err(Failure::new(
             ErrorKind::Conflict,
             code::ALREADY_UNDONE,
@@ -63,7 +70,12 @@ pub(crate) async fn request(
         .hint("look at that run; where it still waits for its time, cancel it, then undo this one")
         .arg("run", by.to_string()));
     }
-    Ok(back(&past.request, run, dry_run))
+    let mut back = back(&past.request, run, dry_run);
+    if let Some(other) = other {
+        other.command.clone_into(&mut back.command);
+        back.input = other.input;
+    }
+    Ok(back)
 }
 
 fn back(request: &RunRequest, run: RunId, dry_run: bool) -> RunRequest {

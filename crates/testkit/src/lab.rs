@@ -242,12 +242,21 @@ impl Lab {
 
     /// Takes a run back with the app's credential.
     pub async fn undo(&self, run: &RunResult, dry_run: bool) -> RunResult {
-        let request = self.engine.undo_request(run.run_id, dry_run).await;
-        let request = request.expect("a run that can be taken back");
         let tenant = self.tenant(Credential::App);
+        let undone = self.undo_on(&tenant, run, dry_run).await;
+        undone.expect("a run that can be taken back")
+    }
+
+    /// Takes a run back on a client, or says why it cannot be.
+    pub async fn undo_on(
+        &self,
+        tenant: &Tenant,
+        run: &RunResult,
+        dry_run: bool,
+    ) -> Result<RunResult, Failure> {
+        let request = self.engine.undo_request(run.run_id, dry_run).await?;
         let cancel = Cancel::default();
-        let undone = Box::pin(self.engine.run(&request, &tenant, &Silent, &cancel));
-        undone.await.expect("a run")
+        Box::pin(self.engine.run(&request, tenant, &Silent, &cancel)).await
     }
 
     /// Says what a command would do.

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
 use crate::{
-    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
+    Applied, Change, Definition, Done, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
     Summary, Table, Tenant, Verdict,
+    definition::TakenBack,
     ports::DeleteType,
+    restore,
     search::{
         self, PATIENCE, Stopped,
         once::{self, Doing, Next, Touched},
@@ -197,6 +199,11 @@ impl Change for DeleteSearchResultEmails {
             out.push((item.key.clone(), verdict.unwrap_or_else(cannot_tell)));
         }
         out
+    }
+
+    fn taken_back_by(input: &Input, done: &[Done]) -> Result<Option<TakenBack>, Failure> {
+        let searches = done.iter().map(|done| (&done.item, done.item.input.clone()));
+        restore::purged_by(input.delete_type.kind(), searches)
     }
 
     fn way(tenant: &Tenant, item: &Item) -> Option<(&'static str, &'static str)> {

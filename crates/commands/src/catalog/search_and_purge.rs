@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
+    Applied, Change, Definition, Done, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
     Summary, Table, Tenant, Verdict,
+    definition::TakenBack,
     ports::{DeleteType, Locations},
+    restore,
     search::{
         self, PATIENCE,
         rounds::{self, Asked},
@@ -200,6 +202,13 @@ impl Change for SearchAndPurge {
             out.push((item.key.clone(), verdict));
         }
         out
+    }
+
+    fn taken_back_by(input: &Input, done: &[Done]) -> Result<Option<TakenBack>, Failure> {
+        let searches = done.iter();
+        let searches =
+            searches.filter_map(|done| Some((&done.item, rounds::search_of(&done.action)?)));
+        restore::purged_by(input.delete_type, searches)
     }
 
     fn summary(_: &Input, items: &[Item]) -> Summary {

@@ -1,8 +1,10 @@
 //! Bringing soft-deleted mail back: which copies are meant, where each lies, and what a step does.
 
+mod back;
 mod judge;
 mod wanted;
 
+pub use back::purged_by;
 pub use judge::{look, verify};
 pub use wanted::{Source, Wanted};
 

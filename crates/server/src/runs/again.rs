@@ -6,7 +6,6 @@ use kernel::{ErrorKind, Failure, failure::code};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-use store::RunRow;
 
 use super::{Order, named, order, over, readable};
 use crate::{body, dispatch::Call};
@@ -44,7 +43,7 @@ pub(crate) async fn undo(call: Call) -> Result<Response, Failure> {
             if failure.code == code::ALREADY_UNDONE
                 && call.headers.contains_key("idempotency-key") =>
         {
-            again(&row, body.dry_run)?
+            engine.same_undo_request(row.id, body.dry_run).await?
         }
         request => request?,
     };
@@ -53,16 +52,6 @@ pub(crate) async fn undo(call: Call) -> Result<Response, Failure> {
         ..request
     };
     send(&call, request).await
-}
-
-/// The request for an undo as it was made the first time.
-fn again(row: &RunRow, dry_run: bool) -> Result<RunRequest, Failure> {
-    let past = readable(row)?;
-    Ok(RunRequest {
-        dry_run,
-        undo_of: Some(row.id),
-        ..RunRequest::new(past.command, past.input, past.connection)
-    })
 }
 
 /// `POST /api/v1/runs/{run}/retry`.

@@ -89,6 +89,11 @@ impl Phase {
     }
 }
 
+/// The name of the search that a step was about.
+pub fn search_of(action: &Value) -> Option<String> {
+    Phase::read(action).map(|(_, notes)| notes.name)
+}
+
 /// What a step keeps for those after it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Notes {

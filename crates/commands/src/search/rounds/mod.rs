@@ -16,6 +16,7 @@ mod steps;
 mod texts;
 
 pub use apply::{apply, verify};
+pub use course::search_of;
 pub use look::look;
 
 use std::time::Duration;
