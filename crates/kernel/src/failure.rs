@@ -412,7 +412,7 @@ pub mod code {
         ALREADY_UNDONE = "already_undone", "The run was taken back before.",
             "The message names the run that did it.";
         PLAN_CHANGED = "plan_changed", "The tenant is not as it was in the dry run whose plan hash was given.",
-            "The difference is in `args`; make a new dry run, look at it, and give its hash.";
+            "`difference` says item by item what it was then and is now; make a new dry run, look at it, and give its hash.";
         PLAN_HASH_REQUIRED = "plan_hash_required", "A destructive command needs the hash of a dry run.",
             "Make a dry run, look at it, and give its `plan_hash`; or use a token that waives it.";
         FROZEN = "frozen", "An administrator has frozen all changes.",

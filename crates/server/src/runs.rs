@@ -4,6 +4,7 @@ mod again;
 mod events;
 mod look;
 mod result;
+mod stale;
 mod start;
 mod stop;
 mod wait;

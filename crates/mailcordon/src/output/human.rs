@@ -3,7 +3,9 @@
 use std::{collections::HashMap, fmt::Write};
 
 use commands::Table;
-use engine::{ItemView, ReturnData, RunResult};
+use engine::{ErrorView, ItemView, ReturnData, RunResult};
+use kernel::failure::code;
+use serde_json::Value;
 
 use super::table;
 use crate::terminal;
@@ -32,6 +34,10 @@ pub fn print(result: &RunResult) {
         terminal::note(&hint);
     }
     if let Some(error) = &result.error {
+        let differs = difference(error);
+        if !differs.rows.is_empty() {
+            terminal::data(&table::render(&differs));
+        }
         terminal::note(&format!("{} [{}]", error.text, error.code));
         if result.items.is_empty()
             && let Some(hint) = &error.hint
@@ -40,6 +46,46 @@ pub fn print(result: &RunResult) {
         }
     }
     terminal::note(&verdict(result));
+}
+
+/// What is no longer as the dry run showed it, for a run that its plan hash did not allow.
+fn difference(error: &ErrorView) -> Table {
+    let mut table = Table::new("Changed since the dry run", &["Item", "Then", "Now"]);
+    if error.code != code::PLAN_CHANGED {
+        return table;
+    }
+    let differs = error.args.get("difference").and_then(Value::as_array);
+    for one in differs.into_iter().flatten() {
+        let (then, now) = (one.get("then"), one.get("now"));
+        let input = one.get("input").and_then(Value::as_str).unwrap_or_default();
+        let row = vec![input.to_owned(), planned(then, now), planned(now, then)];
+        table.rows.push(row);
+    }
+    table
+}
+
+/// What was to be done to an item, and what of its before-image the other one says otherwise.
+fn planned(this: Option<&Value>, other: Option<&Value>) -> String {
+    let Some(this) = this.filter(|this| !this.is_null()) else {
+        return "nothing to do".to_owned();
+    };
+    let will = this.get("will").and_then(Value::as_str).unwrap_or_default();
+    let before = |planned: Option<&Value>| planned.and_then(|one| one.get("before")).cloned();
+    let was = match (before(Some(this)), before(other)) {
+        (Some(Value::Object(mut this)), Some(Value::Object(other))) => {
+            this.retain(|name, value| other.get(name) != Some(value));
+            let members = this.iter().map(|(name, value)| format!("{name}: {value}"));
+            members.collect::<Vec<_>>().join(", ")
+        }
+        (Some(Value::Null) | None, _) => String::new(),
+        (Some(this), Some(other)) if this != other => this.to_string(),
+        _ => String::new(),
+    };
+    if was.is_empty() {
+        will.to_owned()
+    } else {
+        format!("{will} ({was})")
+    }
 }
 
 /// What to do about the items that are not in the wished-for state: each hint once, with the first
@@ -119,6 +165,37 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_difference_tells_what_came_went_and_changed() {
+        let error: ErrorView = serde_json::from_value(json!({
+            "failure_indicator": "x", "status_code": 409, "message": "", "kind": "conflict",
+            "code": "plan_changed", "request_id": null, "hint": null, "text": "",
+            "args": { "differing_items": 3, "difference": [
+                { "input": "gone", "then": { "will": "block it", "before": null }, "now": null },
+                { "input": "new", "then": null, "now": { "will": "block it", "before": 1 } },
+                { "input": "other",
+                  "then": { "will": "convert it", "before": { "type": "UserMailbox", "a": 1 } },
+                  "now": { "will": "convert it", "before": { "type": "RoomMailbox", "a": 1 } } },
+            ] },
+        }))
+        .unwrap();
+        let rows = difference(&error).rows;
+        assert_eq!(rows[0], ["gone", "block it", "nothing to do"]);
+        assert_eq!(rows[1], ["new", "nothing to do", "block it"]);
+        let other = [
+            "other",
+            "convert it (type: \"UserMailbox\")",
+            "convert it (type: \"RoomMailbox\")",
+        ];
+        assert_eq!(rows[2], other);
+        let unknown = json!({ "difference": "no dry run with that hash is recorded" });
+        let unknown = ErrorView {
+            args: unknown.as_object().cloned().unwrap(),
+            ..error
+        };
+        assert_eq!(difference(&unknown).rows.len(), 0);
+    }
 
     #[test]
     fn a_hint_is_told_once_for_all_that_share_it() {

@@ -14,13 +14,16 @@ const FIRST: Duration = Duration::from_millis(1);
 const LAST: Duration = Duration::from_millis(500);
 
 /// The answer to a run that was recorded: its result, when the request asked to wait and the end
-/// comes in time; else where it is to be found.
+/// comes in time, or the conflict that it ended in; else where it is to be found.
 pub(crate) async fn submitted(call: &Call, run: RunId, known: bool) -> Result<Response, Failure> {
     let most = call.app.limits.wait.as_secs();
     let wait = call.query.number("wait", 0, most)?.unwrap_or(0);
     let row = ended(call, run, Duration::from_secs(wait)).await?;
     let mut response = if wait > 0 && row.state == State::Finished {
-        super::result::of(call, &row).await?
+        match super::stale::conflict(call, &row).await? {
+            Some(conflict) => conflict,
+            None => super::result::of(call, &row).await?,
+        }
     } else {
         reply::json(202, &RunView::of(&row))?
     };

@@ -101,7 +101,9 @@ fn starting(rows: &mut Rows<'_>) -> Vec<Route> {
                 "The scope follows from the effect of the command: `read` for what reads or only \
                  prepares and for every dry run, `write` for what changes, `destructive` for what \
                  deletes mail; that also needs the `plan_hash` of a dry run, unless the token \
-                 waives it.",
+                 waives it. When the tenant is no longer what that dry run showed, nothing is \
+                 sent: whoever waits for the end is answered 409 `plan_changed` with the \
+                 difference, and else the run's result tells it.",
             )
             .needs_by_effect("read")
             .audited("submitted")

@@ -136,10 +136,36 @@ async fn a_dry_run_allows_just_the_run_that_it_showed() {
     let run = world.run_with(allowed.clone()).await;
     assert_eq!(run["return_data"], "Successful");
     // The tenant is another now, so the same hash allows nothing.
-    let stale = world.run_with(allowed).await;
-    assert_eq!(stale["error"]["code"], "plan_changed");
-    let difference = &stale["error"]["args"]["difference"][0];
-    assert_eq!(difference["input"], "one@wave.example");
+    let stale = world.post("/api/v1/runs?wait=60", allowed.clone());
+    let stale = stale.header("idempotency-key", "stale").send().await;
+    let location = stale.headers["location"].to_str().unwrap().to_owned();
+    let problem = stale.problem(409, "plan_changed");
+    let id = problem["run"].as_str().unwrap();
+    assert_eq!(location, format!("/api/v1/runs/{id}"));
+    let difference = problem["difference"].as_array().unwrap();
+    assert_eq!(difference.len(), 1);
+    assert_eq!(difference[0]["input"], "one@wave.example");
+    assert!(difference[0]["then"]["will"].is_string(), "{problem}");
+    assert_eq!(difference[0]["now"], Value::Null, "it is blocked already");
+    assert_eq!(problem["args"]["differing_items"], 1);
+    assert_eq!(problem["args"]["difference"], Value::Null);
+    // The run's own result tells the same, and so does whoever does not wait find it.
+    let path = format!("/api/v1/runs/{id}/result");
+    let result = world.get(path).send().await.is(200).json();
+    assert_eq!(result["error"]["code"], "plan_changed");
+    assert_eq!(result["error"]["args"]["difference"], problem["difference"]);
+    let again = world.post("/api/v1/runs?wait=60", allowed.clone());
+    let again = again.header("idempotency-key", "stale").send().await;
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.problem(409, "plan_changed")["run"], id);
+    let unwaited = world.start(allowed.clone()).await;
+    world.over(&unwaited).await;
+    // No dry run of that hash is recorded.
+    allowed["plan_hash"] = json!("0".repeat(64));
+    let unknown = world.post("/api/v1/runs?wait=60", allowed).send().await;
+    let unknown = unknown.problem(409, "plan_changed");
+    assert_eq!(unknown["difference"], Value::Null);
+    assert!(unknown["args"]["difference"].is_string(), "{unknown}");
 
     let id = run["run_id"].as_str().unwrap();
     let items = world

@@ -137,6 +137,50 @@ fn a_read_and_a_refusal_look_the_same_from_both_ways() {
 }
 
 #[test]
+fn a_stale_plan_hash_is_told_the_same_from_both_ways() {
+    let lab = Lab::start(&[]);
+    let service = Service::start(&lab, &[]);
+    let block = ["run", "block-senders", "--senders", "s@evil.example"];
+    let dry = [block.as_slice(), &["--dry-run", "--output", "json"]].concat();
+    let (local, remote) = both(&lab, &service, &dry);
+    let hash = |output| result(output)["plan"]["plan_hash"].clone();
+    let (local, remote) = (hash(&local), hash(&remote));
+    assert_eq!(local, remote);
+    lab.run(&block);
+    let changes = lab
+        .log()
+        .iter()
+        .filter(|entry| entry["changes"] == true)
+        .count();
+    for format in ["table", "json", "ndjson"] {
+        let hash = local.as_str().unwrap();
+        let stale = ["--plan-hash", hash, "--output", format];
+        let stale = [block.as_slice(), &stale].concat();
+        let (local, remote) = both(&lab, &service, &stale);
+        assert_eq!(local.status.code(), Some(1), "{}", said(&local));
+        assert!(said(&local).contains("[plan_changed]") || format != "table");
+        if format == "table" {
+            assert_eq!(local.stdout, remote.stdout);
+            let table = String::from_utf8_lossy(&local.stdout);
+            assert!(table.contains("Changed since the dry run"), "{table}");
+            assert!(table.contains("s@evil.example"), "{table}");
+        } else {
+            assert_eq!(lines(&local), lines(&remote));
+        }
+        if format == "json" {
+            let error = result(&remote)["error"].clone();
+            assert_eq!(error["args"]["difference"][0]["input"], "s@evil.example");
+        }
+    }
+    let now = lab
+        .log()
+        .iter()
+        .filter(|entry| entry["changes"] == true)
+        .count();
+    assert_eq!(changes, now, "nothing was sent");
+}
+
+#[test]
 fn a_change_its_record_and_its_undo_go_through_the_service() {
     let lab = Lab::start(&[]);
     let service = Service::start(&lab, &[]);
