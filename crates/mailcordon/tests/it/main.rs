@@ -20,5 +20,6 @@ mod leaks;
 mod offline;
 mod remote;
 mod status;
+mod story;
 mod survive;
 mod truth;
