@@ -196,10 +196,10 @@ async fn caps_count_items_in_a_run_and_in_an_hour() {
 }
 
 /// How many of so many requests were taken, and how many refused for a cap, when all come at once.
-async fn at_once(world: &World, token: &str, requests: usize) -> (usize, usize) {
+async fn at_once(world: &World, secret: &str, requests: usize) -> (usize, usize) {
     let asks = (0..requests).map(|n| {
         let body = block(&[&format!("a{n}@wave.example")]);
-        world.post("/api/v1/runs", body).token(token).send()
+        world.post("/api/v1/runs", body).token(secret).send()
     });
     let answers = futures::future::join_all(asks).await;
     let refused = |answer: &&crate::world::Answer| answer.status == 429;

@@ -239,7 +239,7 @@ pub async fn what_a_run_may_change_counts_until_it_is_over(world: World) {
     assert_eq!((usage.items, usage.mailboxes), (5, 10));
     let fourth = capped(&world, 1, 1);
     assert_eq!(cap(store.submit(&fourth).await), "mailboxes in an hour");
-    world.pass(Duration::from_mins(60)).await;
+    world.pass(Duration::from_hours(1)).await;
     assert_eq!(refusal(store.submit(&fourth).await), "cap_reached");
     world.pass(Duration::from_micros(1)).await;
     world.queued(&fourth).await;
