@@ -15,7 +15,7 @@ use crate::{
     search::{
         self, PATIENCE, Stopped,
         once::{self, Doing, Next, Touched},
-        prepare,
+        prepare, turns,
     },
     values::{Span, Values},
 };
@@ -113,10 +113,10 @@ impl Change for DeleteSearchResultEmails {
         let open = sorted.good.into_iter();
         let open = open.filter(|good| settled.item(&good.key).is_none());
         let (late, first): (Vec<_>, Vec<_>) =
-            open.partition(|good| once::after_another(settled, &good.key).is_some());
+            open.partition(|good| turns::after_another(settled, &good.key).is_some());
         let count = first.len();
         for (place, good) in first.into_iter().chain(late).enumerate() {
-            if place >= count && plan.steps.iter().any(once::goes_first) {
+            if place >= count && plan.steps.iter().any(turns::goes_first) {
                 break;
             }
             let next = match stopped.why() {
@@ -172,7 +172,7 @@ impl Change for DeleteSearchResultEmails {
                 ..Applied::ask_all(step)
             },
             // Somebody was faster, or goes first; the next look finds what there is.
-            Err(failure) if failure.code == code::ALREADY_EXISTS || once::is_busy(&failure) => Applied {
+            Err(failure) if failure.code == code::ALREADY_EXISTS || turns::is_busy(&failure) => Applied {
                 again: vec![item.key.clone()],
                 failure: Some(failure),
                 ..Applied::default()
@@ -192,7 +192,7 @@ impl Change for DeleteSearchResultEmails {
         for item in items {
             let verdict = match prepare::of(step) {
                 Some(_) => once::ready(kind, tenant, item).await,
-                None if step.action == json!(Doing::Turn) => once::turn(kind, tenant, item).await,
+                None if step.action == json!(Doing::Turn) => turns::turn(kind, tenant, item).await,
                 None => once::judge(kind, tenant, item, ours).await,
             };
             let cannot_tell = |failure| Verdict::CannotTell(Box::new(failure));

@@ -10,6 +10,7 @@ pub mod recount;
 pub mod rounds;
 pub mod running;
 pub mod sample;
+pub mod turns;
 pub mod way;
 
 pub use lines::{again_line, preview_line, purge_line, shell, status_line};

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use kernel::{Failure, escape, failure::code};
+use kernel::{Failure, escape};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
 use super::{
     prepare,
     purge::{self, Asked, Before},
-    recount,
+    recount, turns,
 };
 use crate::{
     Item, Planned, Reach, Settled, Step, Tenant, Verdict, dates,
@@ -52,37 +52,6 @@ pub fn order(kind: DeleteType, name: &str, before: &Before) -> PurgeOrder {
         locations: before.locations.clone(),
         after: before.ended_at,
     }
-}
-
-/// Whether it is the turn of a purge; nothing is made here.
-pub async fn turn(kind: DeleteType, tenant: &Tenant, item: &Planned) -> Result<Verdict, Failure> {
-    let order = order(kind, &item.input, &before(item)?);
-    Ok(match tenant.search.turn(&order).await? {
-        None => Verdict::NotTaken,
-        Some(busy) => Verdict::Running(tenant.search.manner(&item.input).poll, Box::new(busy)),
-    })
-}
-
-/// Whether a purge was refused, for nothing but another that was under way in the same place.
-pub fn is_busy(failure: &Failure) -> bool {
-    failure.code == code::NOT_READY && !failure.may_have_taken_effect()
-}
-
-/// What is left to do about a search whose purge had to wait for another, if it had to: to wait for
-/// its turn, and then to purge.
-pub fn after_another(settled: &Settled, key: &str) -> Option<Doing> {
-    let last = settled.attempts(key).next_back()?;
-    if last.step.action == json!(Doing::Turn) {
-        return Some(Doing::Purge);
-    }
-    let busy = last.failure.as_ref().is_some_and(is_busy);
-    (busy && last.step.action == json!(Doing::Purge)).then_some(Doing::Turn)
-}
-
-/// Whether a step has to do with a purge that another purge would wait for: until it is over, and
-/// recorded as that of its search. What counts its work afterwards keeps nobody waiting.
-pub fn goes_first(step: &Step) -> bool {
-    prepare::of(step).is_none_or(|one| one.key.starts_with(RECORD_PURGE))
 }
 
 /// Whether what the account of a purge waits for has come.
@@ -247,7 +216,7 @@ pub async fn look_at(
         return Ok(Next::Refuse(failure.hint(format!("{hint}, {alone}"))));
     }
     warnings.extend(remarks(tenant, &search, settled).await);
-    let doing = after_another(settled, &good.key).unwrap_or(Doing::Purge);
+    let doing = turns::after_another(settled, &good.key).unwrap_or(Doing::Purge);
     let step = step(good, doing, &search, &before, kind, settled, manner);
     Ok(Next::Step(Box::new(step)))
 }

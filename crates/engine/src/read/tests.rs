@@ -180,9 +180,10 @@ async fn a_read_that_is_cut_off_while_it_waits_for_room_keeps_all_its_rows() {
     let result = recorded(&list, &ledger, &NoProbe, &cancel).await.unwrap();
     assert!(result.cancelled);
     assert_eq!(result.complete, Some(false));
+    // Whether the next page of the service still came is a matter of who was asked first.
+    assert!((4000..=5000).contains(&result.rows), "{}", result.rows);
     let all: Vec<u64> = pages(&ledger).into_iter().flatten().collect();
-    assert_eq!(all.len(), result.rows);
-    assert_eq!(all, (0..4000).collect::<Vec<u64>>());
+    assert_eq!(all, (0..result.rows as u64).collect::<Vec<u64>>());
 }
 
 #[tokio::test]
