@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Item, Planned, Reach, Settled, Step, Tenant, Verdict, dates,
-    ports::{Action, ActionKind, DeleteType, Locations, Manner, PurgeOrder, RECORD_PURGE, Search},
+    ports::{Action, ActionKind, DeleteType, Locations, Manner, PurgeOrder, Search},
     search,
     values::Good,
 };
