@@ -1,6 +1,6 @@
 //! Moves pages from the write-ahead log of a service's SQLite file into the file. By itself SQLite
 //! lets the commit that makes the log long do that, and every run that waits for the one writer waits
-//! for it too (about ten milliseconds for 16 MB). Here a thread of its own moves the bulk while
+//! for it too (some ten milliseconds). Here a thread of its own moves the bulk while
 //! commits go on; the writer moves the few pages since, after which the log begins anew.
 //!
 //! Both moves are SQLite's passive checkpoints, which wait for nobody and lose nothing.
@@ -22,8 +22,9 @@ use crate::{
     error::{Result, of_io, of_sqlite},
 };
 
-/// A log of so many pages is moved.
-const MANY: u32 = 4000;
+/// A log of so many pages is moved. Less often, the commits that meet the move wait longer for the
+/// disk.
+const MANY: u32 = 1000;
 /// So few pages the writer moves.
 const FEW: u32 = 256;
 /// With so many pages in the log the writer moves them whatever that takes: 64 MB.

@@ -172,11 +172,13 @@ impl Change for DeleteSearchResultEmails {
                 ..Applied::ask_all(step)
             },
             // Somebody was faster, or goes first; the next look finds what there is.
-            Err(failure) if failure.code == code::ALREADY_EXISTS || turns::is_busy(&failure) => Applied {
-                again: vec![item.key.clone()],
-                failure: Some(failure),
-                ..Applied::default()
-            },
+            Err(failure) if failure.code == code::ALREADY_EXISTS || turns::is_busy(&failure) => {
+                Applied {
+                    again: vec![item.key.clone()],
+                    failure: Some(failure),
+                    ..Applied::default()
+                }
+            }
             Err(failure) => Applied::failed(open, failure),
         }
     }
@@ -202,7 +204,9 @@ impl Change for DeleteSearchResultEmails {
     }
 
     fn taken_back_by(input: &Input, done: &[Done]) -> Result<Option<TakenBack>, Failure> {
-        let searches = done.iter().map(|done| (&done.item, done.item.input.clone()));
+        let searches = done
+            .iter()
+            .map(|done| (&done.item, done.item.input.clone()));
         restore::purged_by(input.delete_type.kind(), searches)
     }
 
