@@ -64,19 +64,35 @@ impl Report {
 
     /// Writes the report to a file of the workspace.
     pub fn write(&self, workspace: &Workspace, title: &str, path: &str) -> anyhow::Result<()> {
-        let text = self.text(title, &provenance(workspace)?);
-        let path = workspace.root.join(path);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        std::fs::write(&path, text)?;
-        say(&format!("    wrote {}", path.display()));
-        Ok(())
+        save(
+            workspace,
+            path,
+            &self.text(&format!("# {title}"), &provenance(workspace)?),
+        )
     }
 
-    fn text(&self, title: &str, provenance: &str) -> String {
+    /// Writes the report as one section of a file whose other sections stay as they are: each
+    /// names the commit that it is about. Sections that are not in `order` go.
+    pub fn write_section(
+        &self,
+        workspace: &Workspace,
+        title: &str,
+        path: &str,
+        order: &[&str],
+        name: &str,
+    ) -> anyhow::Result<()> {
+        let before = std::fs::read_to_string(workspace.root.join(path)).unwrap_or_default();
+        let section = self.text(&format!("## {name}"), &provenance(workspace)?);
+        save(
+            workspace,
+            path,
+            &placed(&before, title, order, name, &section),
+        )
+    }
+
+    fn text(&self, heading: &str, provenance: &str) -> String {
         let mut text = format!(
-            "# {title}\n\n{provenance}\n\n| measure | found | must reach | |\n\
+            "{heading}\n\n{provenance}\n\n| measure | found | must reach | |\n\
              | --- | --- | --- | --- |\n"
         );
         text.extend(self.rows.iter().map(
@@ -93,6 +109,35 @@ impl Report {
         text.extend(self.notes.iter().map(|note| format!("\n{note}\n")));
         text
     }
+}
+
+fn save(workspace: &Workspace, path: &str, text: &str) -> anyhow::Result<()> {
+    let path = workspace.root.join(path);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(&path, text)?;
+    say(&format!("    wrote {}", path.display()));
+    Ok(())
+}
+
+/// The text with that section new, and the others in their order.
+fn placed(before: &str, title: &str, order: &[&str], name: &str, section: &str) -> String {
+    let old = |wanted: &&str| {
+        let mut sections = before.split("\n## ").skip(1);
+        let old = sections.find(|text| text.lines().next() == Some(*wanted))?;
+        Some(format!("## {}", old.trim_end()))
+    };
+    let mut text = format!("# {title}\n");
+    for each in order {
+        let kept = if *each == name {
+            Some(section.trim_end().to_owned())
+        } else {
+            old(each)
+        };
+        text.extend(kept.map(|kept| format!("\n{kept}\n")));
+    }
+    text
 }
 
 /// A sentence that says which commit was measured, when and on what machine.
@@ -164,9 +209,21 @@ mod tests {
         report.notes.push("A note.".to_owned());
         assert_eq!(report.verdict().unwrap_err().to_string(), "missed: b");
         assert_eq!(
-            report.text("Speed", "Commit `x`."),
+            report.text("# Speed", "Commit `x`."),
             "# Speed\n\nCommit `x`.\n\n| measure | found | must reach | |\n| --- | --- | --- | --- \
              |\n| a | 1.2 | ≤ 2.0 | met |\n| b | 1.2 | ≤ 2.0 | **missed** |\n\nA note.\n"
+        );
+    }
+    #[test]
+    fn a_section_is_replaced_and_the_others_stay() {
+        let order = ["a", "b", "c"];
+        let before = "# Counts\n\n## c\n\nold c\n\n## gone\n\nx\n\n## b\n\nold b\n";
+        let after = placed(before, "Counts", &order, "b", "## b\n\nnew b\n");
+        assert_eq!(after, "# Counts\n\n## b\n\nnew b\n\n## c\n\nold c\n");
+        let after = placed(&after, "Counts", &order, "a", "## a\n\nnew a\n");
+        assert_eq!(
+            after,
+            "# Counts\n\n## a\n\nnew a\n\n## b\n\nnew b\n\n## c\n\nold c\n"
         );
     }
 }

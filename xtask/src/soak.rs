@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: the long counts, with a report that names the commit.
+//! `cargo xtask soak`: the long counts, each with a section of a report that names the commit.
 //!
 //! A count is a module under `soak/` with one function, and a line in [`COUNTS`].
 
@@ -12,12 +12,17 @@ mod truth;
 
 use std::cell::RefCell;
 
+use anyhow::bail;
+
 use crate::{
     chore::Workspace,
     measure::Options,
     report::{Report, Row},
     tools,
 };
+
+/// The report, with a section for each count.
+const PAGE: &str = "docs/soak.md";
 
 /// What a count is given.
 #[derive(Debug)]
@@ -80,7 +85,7 @@ const COUNTS: &[Count] = &[
     },
 ];
 
-/// Runs the counts; a full run writes the report. Fails when one does not hold.
+/// Runs the counts and writes each into its section of the report. Fails when one does not hold.
 pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
     let known: Vec<_> = COUNTS.iter().map(|count| count.id).collect();
     options.check(&known)?;
@@ -90,27 +95,35 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
         smoke: options.smoke,
         notes: RefCell::default(),
     };
+    let mut missed = Vec::new();
+    for count in COUNTS.iter().filter(|count| options.wants(count.id)) {
+        workspace.step(count.id, || {
+            let report = taken(count, &soak);
+            if !options.smoke {
+                report.write_section(workspace, "Long counts", PAGE, &known, count.id)?;
+            }
+            missed.extend(report.verdict().err().map(|error| error.to_string()));
+            Ok(())
+        })?;
+    }
+    if missed.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", missed.join("; "))
+}
+
+/// Takes a count. One that could not be taken is a row of its own: the others are worth taking all
+/// the same.
+fn taken(count: &Count, soak: &Soak<'_>) -> Report {
     let mut report = Report::default();
-    for count in COUNTS {
-        if options.wants(count.id) {
-            workspace.step(count.id, || {
-                match (count.run)(&soak) {
-                    Ok(rows) => report.add(rows),
-                    // The other counts are worth taking all the same.
-                    Err(error) => report.add(vec![Row {
-                        measure: count.id.to_owned(),
-                        found: format!("could not be taken: {error:#}"),
-                        must: "to be taken".to_owned(),
-                        met: false,
-                    }]),
-                }
-                Ok(())
-            })?;
-        }
-    }
+    report.add((count.run)(soak).unwrap_or_else(|error| {
+        vec![Row {
+            measure: count.id.to_owned(),
+            found: format!("could not be taken: {error:#}"),
+            must: "to be taken".to_owned(),
+            met: false,
+        }]
+    }));
     report.notes = soak.notes.take();
-    if !options.smoke && options.only.is_empty() {
-        report.write(workspace, "Long counts", "docs/soak.md")?;
-    }
-    report.verdict()
+    report
 }
