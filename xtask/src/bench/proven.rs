@@ -62,7 +62,13 @@ const NEEDED: &[Needed] = &[
     needed(
         "graph:createCase",
         After::Answer,
-        "there is none in this tenant yet; being new, it holds no search of the same name",
+        "there is none in this tenant yet",
+    ),
+    needed(
+        "graph:listCases",
+        After::Answer,
+        "names of cases are not unique: whoever makes one looks whether another was made at the \
+         same moment, and all take the oldest. Being new, it holds no search of the same name",
     ),
     needed(
         "graph:createSearch",

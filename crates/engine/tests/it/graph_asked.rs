@@ -119,9 +119,11 @@ impl Operation for DeleteCase {
 }
 
 /// What the first purge of a tenant asks, up to its end.
-const FIRST: [&str; 12] = [
+const FIRST: [&str; 13] = [
     "graph:listCases",
     "graph:createCase",
+    // Somebody else may have made one at the same moment.
+    "graph:listCases",
     "graph:listSearches",
     "graph:createSearch",
     "graph:estimateStatistics",
@@ -209,6 +211,47 @@ async fn a_case_that_somebody_deleted_is_looked_for_and_made_again() {
         .await;
     assert_eq!(status.error.as_ref().unwrap().status_code, 404);
     assert_eq!(ground.lab.calls("graph:createCase"), 2);
+}
+
+/// Two programs whose first runs come at the same moment: both find no case and make one, for names
+/// of cases are not unique. From then on everybody works in the older.
+#[tokio::test]
+async fn two_that_make_the_case_at_the_same_moment_work_in_one() {
+    let ground = Ground::new(20, AT_ONCE).await;
+    let client = || {
+        let settings = ground.lab.with_graph(Credential::App);
+        Arc::new(ground.lab.paced(settings, AT_ONCE.pace))
+    };
+    let tenants = [client(), client()];
+    let input = |name: &str| json!({ "search_names": [name], "content_search_filter": "from:a@b.example", "wait": true });
+    let start = async |tenant: &Arc<Tenant>, name: &str| {
+        let command = "start-compliance-content-search";
+        let cancel = Cancel::default();
+        let run = ground
+            .lab
+            .run_on(tenant, command, input(name), false, &cancel);
+        Box::pin(run).await.unwrap()
+    };
+    let (one, two) = tokio::join!(start(&tenants[0], "one"), start(&tenants[1], "two"));
+    assert!(
+        one.error.is_none() && two.error.is_none(),
+        "{one:?} {two:?}"
+    );
+    assert_eq!(ground.lab.calls("graph:createCase"), 2, "both made one");
+    let state = ground.lab.running.state();
+    let cases = state["ediscovery"]["cases"].as_array().unwrap();
+    let ours = cases
+        .iter()
+        .filter(|case| case["name"] == commands::ports::EDISCOVERY_CASE);
+    let searches: Vec<usize> = ours
+        .map(|case| case["searches"].as_array().unwrap().len())
+        .collect();
+    assert!(searches == [2, 0] || searches == [0, 2], "{searches:?}");
+    let status = json!({ "search_names": ["one", "two"] });
+    let status = ground
+        .run("get-compliance-content-search-status", status, false)
+        .await;
+    assert!(status.error.is_none(), "{:?}", status.error);
 }
 
 #[tokio::test]

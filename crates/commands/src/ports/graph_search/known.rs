@@ -22,6 +22,8 @@ pub(super) struct Known {
     pub case: Option<CaseId>,
     /// When nobody had made the case.
     no_case: Option<Duration>,
+    /// The case that this process has made, until it is listed.
+    made_case: Option<CaseId>,
     pub usable: bool,
     /// By name in lower case.
     searches: HashMap<String, SearchId>,
@@ -73,10 +75,21 @@ impl Known {
         self.no_case.is_some_and(|at| is_fresh(at, now))
     }
 
-    /// Takes in what a list of the cases has shown.
-    pub fn case_is(&mut self, case: Option<CaseId>, now: Duration) {
-        self.no_case = case.is_none().then_some(now);
-        self.case = case;
+    /// Takes in what a list of the cases has shown; gives what is known now. The one that this
+    /// process has just made may not be listed yet.
+    pub fn case_is(&mut self, case: Option<CaseId>, now: Duration) -> Option<CaseId> {
+        let made = self.made_case.take();
+        self.case = case.or(made);
+        self.no_case = self.case.is_none().then_some(now);
+        self.case.clone()
+    }
+
+    /// A case was made; which one is ours, a list of the cases shows: another process may have made
+    /// one at the same moment.
+    pub fn made_case(&mut self, case: Option<CaseId>) {
+        self.made_case = case;
+        self.case = None;
+        self.no_case = None;
     }
 
     /// The id of a search.
@@ -115,8 +128,7 @@ impl Known {
 
     /// Case and search of that name are not, or no longer, what was thought.
     pub fn forget(&mut self, name: &str) {
-        self.case = None;
-        self.no_case = None;
+        self.made_case(None);
         self.searches.remove(&name.to_lowercase());
     }
 
@@ -196,6 +208,18 @@ mod tests {
             !known.has_no_case(SOON),
             "nor is it known that there is none"
         );
+    }
+
+    #[test]
+    fn a_case_that_was_made_is_ours_only_where_no_list_shows_another() {
+        let mut known = Known::default();
+        known.case_is(None, NOW);
+        known.made_case(Some(id()));
+        assert!(known.case.is_none() && !known.has_no_case(NOW), "it asks");
+        assert_eq!(known.case_is(None, NOW), Some(id()));
+        let older = CaseId::parse("11aa2acd-7554-4330-9ba9-ce20014aaae4");
+        known.made_case(Some(id()));
+        assert_eq!(known.case_is(older.clone(), NOW), older);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 use graph::{
     Audience, CaseId, OperationId, SearchId,
-    ediscovery::{EstimateSearch, GetSearch, ListCases, ListSearches, Probe, Search as Found},
+    ediscovery::{
+        Case, EstimateSearch, GetSearch, ListCases, ListSearches, Probe, Search as Found,
+    },
 };
 use kernel::{ErrorKind, Failure, Happened, failure::code};
 
@@ -53,14 +55,20 @@ impl GraphSearch {
         let cases = self.graph.all(&ListCases).await?;
         self.known().usable = true;
         let ours = cases.iter().filter(|case| case.name == self.case_name);
-        let mut open = ours.clone().filter(|case| case.is_usable());
-        let case = open.next().map(|case| case.id.clone());
-        if case.is_none() && ours.count() > 0 {
+        // The service does not keep names apart. Of several the oldest is taken, by whoever looks.
+        let age = |case: &&Case| (case.created_at.is_none(), case.created_at);
+        let oldest = ours
+            .clone()
+            .filter(|case| case.is_usable())
+            .min_by(|one, other| {
+                let order = age(one).cmp(&age(other));
+                order.then_with(|| one.id.as_str().cmp(other.id.as_str()))
+            });
+        if oldest.is_none() && ours.count() > 0 {
             return Err(closed(&self.case_name));
         }
-        // Of several the first is taken, by whoever looks: the service lists them in one order.
-        self.known().case_is(case.clone(), now);
-        Ok(case)
+        let case = oldest.map(|case| case.id.clone());
+        Ok(self.known().case_is(case, now))
     }
 
     /// The id of the search of that name in our case. Names are compared as the cmdlets do.

@@ -141,9 +141,13 @@ impl GraphSearch {
             name: self.case_name.clone(),
             description: "Searches that contain attacks by mail, made by mailcordon. Their descriptions say which work purged them; leave these as they are.".to_owned(),
         };
-        let case = self.graph.send(&make).await?.value;
-        let now = self.clock.elapsed();
-        self.known().case_is(Some(case.id), now);
+        let case = match self.graph.send(&make).await {
+            Ok(answer) => Some(answer.value.id),
+            // Another process was faster.
+            Err(error) if error.reason() == Some(&graph::Reason::AlreadyThere) => None,
+            Err(error) => return Err(error.into()),
+        };
+        self.known().made_case(case);
         Ok(Vec::new())
     }
 
