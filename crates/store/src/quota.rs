@@ -37,11 +37,16 @@ async fn used(conn: &mut Conn, token: &str, since: i64) -> Result<Usage> {
     })
 }
 
-/// Refuses a run that would take its caller beyond what it may change within an hour. Whoever asks
-/// at the same time for the same caller waits until this transaction ends.
-pub(crate) async fn hold(conn: &mut Conn, token: &str, quota: &Quota, now: i64) -> Result<()> {
+/// Whoever asks at the same time for the same caller waits until this transaction ends.
+pub(crate) async fn hold(conn: &mut Conn, token: &str) -> Result<()> {
     // One writer needs no lock; where several machines share a database, the row of the token is it.
-    conn.execute(sql::HOLD_TOKEN, &[token.into()]).await?;
+    conn.execute(sql::HOLD_TOKEN, &[token.into()])
+        .await
+        .map(|_| ())
+}
+
+/// Refuses a run that would take its caller beyond what it may change within an hour.
+pub(crate) async fn check(conn: &mut Conn, token: &str, quota: &Quota, now: i64) -> Result<()> {
     let used = used(conn, token, now.saturating_sub(micros(HOUR))).await?;
     let allowed = quota.after(used.items, used.mailboxes);
     allowed.map_err(|failure| LedgerError::Refused(Box::new(failure)))

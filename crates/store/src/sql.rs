@@ -185,14 +185,14 @@ statements! {
     UNPARK = "UPDATE runs SET parked = NULL, updated = $2, \
           state = CASE WHEN cancel = 1 THEN 'cancelling' ELSE 'queued' END \
         WHERE id = $1 AND state = 'parked' RETURNING connection";
-    /// A run that is not over counts with what it may still change.
+    /// A run that is not over counts with what it may still change, however old it is.
     USAGE = "SELECT COUNT(*), \
         CAST(COALESCE(SUM(CASE WHEN r.state <> 'finished' AND v.items > r.planned \
           THEN v.items ELSE r.planned END), 0) AS BIGINT), \
         CAST(COALESCE(SUM(CASE WHEN r.state <> 'finished' AND v.mailboxes > r.mailboxes \
           THEN v.mailboxes ELSE r.mailboxes END), 0) AS BIGINT) \
         FROM runs r LEFT JOIN reserved v ON v.run = r.id \
-        WHERE r.actor = $1 AND r.created >= $2 AND r.changes = 1";
+        WHERE r.actor = $1 AND (r.created >= $2 OR r.state <> 'finished') AND r.changes = 1";
     /// Changes nothing, and keeps others from doing the same until the transaction ends.
     HOLD_TOKEN = "UPDATE tokens SET revoked = revoked WHERE name = $1";
     RESERVE = "INSERT INTO reserved (run, items, mailboxes) VALUES ($1, $2, $3)";

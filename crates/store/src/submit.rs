@@ -158,7 +158,12 @@ impl Encoded {
         let now = conn.now().await?;
         let quota = self.new.quota.as_ref().filter(|_| self.changes);
         if let Some(quota) = quota {
-            quota::hold(conn, self.who(), quota, now).await?;
+            quota::hold(conn, self.who()).await?;
+            // Whoever was waited for may have recorded this very run.
+            if let Some(known) = self.known(conn).await? {
+                return Ok(Submitted::Known(known));
+            }
+            quota::check(conn, self.who(), quota, now).await?;
         }
         if !self.insert(conn, now, None).await? {
             return self.again(conn).await;

@@ -15,12 +15,12 @@ pub use choice::EitherSearch;
 pub use classic::ClassicSearch;
 pub use cmdlets::{Cmdlets, PageSource};
 pub use connection::{CloudConnection, Connection, SignIn};
-pub(crate) use content_search::RECORD_PURGE;
 pub use content_search::{
     Accepted, Action, ActionKind, Claim, ContentSearch, DeleteType, GraphStanding, Locations,
     MailboxHits, Manner, NewSearch, Preparation, PurgeOrder, Recount, Said, Search, SearchState,
     Shown, ShownItem, Standing,
 };
+pub(crate) use content_search::{RECORD_PURGE, search_changed};
 pub use deleted_mail::{
     Copies, DeletedMail, MailCopy, MailStanding, NoDeletedMail, Place, Way as MailWay,
 };

@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     Item, Planned, Reach, Settled, Step, Tenant, Verdict, dates,
-    ports::{Action, ActionKind, DeleteType, Locations, Manner, PurgeOrder, Search},
+    ports::{
+        Action, ActionKind, DeleteType, Locations, Manner, PurgeOrder, Search, search_changed,
+    },
     search,
     values::Good,
 };
@@ -216,9 +218,30 @@ pub async fn look_at(
         return Ok(Next::Refuse(failure.hint(format!("{hint}, {alone}"))));
     }
     warnings.extend(remarks(tenant, &search, settled).await);
+    let before = match planned_first(settled, &good.key)? {
+        None => before,
+        Some(first) => match first.difference(&search) {
+            None => first,
+            Some(difference) => {
+                let failure = search_changed(&search.name, &difference);
+                return Ok(Next::Refuse(failure));
+            }
+        },
+    };
     let doing = turns::after_another(settled, &good.key).unwrap_or(Doing::Purge);
     let step = step(good, doing, &search, &before, kind, settled, manner);
     Ok(Next::Step(Box::new(step)))
+}
+
+/// The search as this run first set out to purge it: that was shown and allowed, however often it
+/// is looked at again since.
+fn planned_first(settled: &Settled, key: &str) -> Result<Option<Before>, Failure> {
+    let purge = json!(Doing::Purge);
+    let first = settled
+        .attempts(key)
+        .find(|attempt| attempt.step.action == purge);
+    let item = first.and_then(|first| first.step.items.first());
+    item.map(before).transpose()
 }
 
 /// What is left to do about a purge of this run whose service counts nothing: to wait for it, to

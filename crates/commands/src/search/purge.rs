@@ -44,6 +44,19 @@ impl Before {
         }
     }
 
+    /// What is not as it was, if anything: then somebody has edited the search, or run it again.
+    pub fn difference(&self, search: &Search) -> Option<String> {
+        let shown = |text: &str| escape::clipped(text, 200);
+        if self.query.trim() != search.query.trim() {
+            let (was, is) = (shown(&self.query), shown(&search.query));
+            return Some(format!("its query was `{was}` and is `{is}`"));
+        }
+        if self.locations != search.locations {
+            return Some("it looks in other places".to_owned());
+        }
+        (self.ended_at != search.ended_at).then(|| "it was run again".to_owned())
+    }
+
     /// The line that searches for the same in the same places under a new name.
     pub fn again(&self) -> String {
         again_line(None, &self.query, self.locations.as_ref())

@@ -11,7 +11,10 @@ use graph::{
     decode::{Garbled, Reply},
 };
 use kernel::SeededRandom;
-use sandbox::options::{Compliance, Planting};
+use sandbox::{
+    fault::{Endpoint, Fault, FaultKind, Match, Phase},
+    options::{Compliance, Planting},
+};
 use serde_json::{Value, json};
 use testkit::{Credential, Lab};
 
@@ -79,8 +82,16 @@ impl Ground {
             .collect()
     }
 
-    /// Deletes every case, as an administrator would in the portal.
-    async fn delete_cases(&self) {
+    /// Our cases, as the tenant has them.
+    fn cases(&self) -> Vec<Value> {
+        let state = self.lab.running.state();
+        let cases = state["ediscovery"]["cases"].as_array().unwrap().clone();
+        let ours = |case: &Value| case["name"] == commands::ports::EDISCOVERY_CASE;
+        cases.into_iter().filter(ours).collect()
+    }
+
+    /// An administrator at the portal.
+    fn portal(&self) -> Graph {
         let environment = Environment {
             clock: Arc::clone(&self.lab.clock),
             ..Environment::system()
@@ -88,13 +99,14 @@ impl Ground {
         let cloud = Cloud::new(self.lab.with_graph(Credential::App), environment).unwrap();
         let random = Arc::new(SeededRandom::new(7));
         let options = graph::Options::new(Arc::clone(&self.lab.clock), random);
-        let graph = Graph::new(Arc::new(CloudWire::new(cloud)), options);
-        let state = self.lab.running.state();
-        for case in state["ediscovery"]["cases"].as_array().unwrap() {
-            if case["name"] == commands::ports::EDISCOVERY_CASE {
-                let id = case["id"].as_str().unwrap().to_owned();
-                graph.send(&DeleteCase(id)).await.unwrap();
-            }
+        Graph::new(Arc::new(CloudWire::new(cloud)), options)
+    }
+
+    /// Deletes every case, as an administrator would in the portal.
+    async fn delete_cases(&self) {
+        for case in self.cases() {
+            let id = case["id"].as_str().unwrap().to_owned();
+            self.portal().send(&DeleteCase(id)).await.unwrap();
         }
     }
 }
@@ -110,6 +122,31 @@ impl Operation for DeleteCase {
         Call {
             method: http::Method::DELETE,
             ..Call::post("delete a case", Area::Ediscovery, path, None)
+        }
+    }
+
+    fn read(&self, _: &Reply) -> Result<(), Garbled> {
+        Ok(())
+    }
+}
+
+/// Renames a search; no command does that.
+struct Rename {
+    case: String,
+    search: String,
+    name: String,
+}
+
+impl Operation for Rename {
+    type Answer = ();
+
+    fn call(&self) -> Call {
+        let Self { case, search, name } = self;
+        let path = format!("/security/cases/ediscoveryCases/{case}/searches/{search}");
+        let body = Some(json!({ "displayName": name }));
+        Call {
+            method: http::Method::PATCH,
+            ..Call::post("rename a search", Area::Ediscovery, path, body)
         }
     }
 
@@ -238,12 +275,9 @@ async fn two_that_make_the_case_at_the_same_moment_work_in_one() {
         "{one:?} {two:?}"
     );
     assert_eq!(ground.lab.calls("graph:createCase"), 2, "both made one");
-    let state = ground.lab.running.state();
-    let cases = state["ediscovery"]["cases"].as_array().unwrap();
-    let ours = cases
+    let searches: Vec<usize> = ground
+        .cases()
         .iter()
-        .filter(|case| case["name"] == commands::ports::EDISCOVERY_CASE);
-    let searches: Vec<usize> = ours
         .map(|case| case["searches"].as_array().unwrap().len())
         .collect();
     assert!(searches == [2, 0] || searches == [0, 2], "{searches:?}");
@@ -252,6 +286,60 @@ async fn two_that_make_the_case_at_the_same_moment_work_in_one() {
         .run("get-compliance-content-search-status", status, false)
         .await;
     assert!(status.error.is_none(), "{:?}", status.error);
+}
+
+#[tokio::test]
+async fn a_case_whose_answer_was_lost_is_looked_for_and_not_made_again() {
+    let ground = Ground::new(20, AT_ONCE).await;
+    ground.lab.faults(vec![Fault {
+        phase: Some(Phase::After),
+        matches: Match {
+            endpoint: Endpoint::Graph,
+            cmdlet: Some("graph:createCase".to_owned()),
+            ..Match::default()
+        },
+        ..Fault::once(FaultKind::Reset)
+    }]);
+    let input = json!({ "search_names": ["one"], "content_search_filter": "from:a@b.example" });
+    let result = ground
+        .run("start-compliance-content-search", input, false)
+        .await;
+    assert!(result.error.is_none(), "{:?}", result.error);
+    assert_eq!(ground.lab.calls("graph:createCase"), 1);
+    assert_eq!(ground.cases().len(), 1);
+}
+
+#[tokio::test]
+async fn a_name_that_another_search_has_by_now_means_that_search() {
+    let ground = Ground::new(20, AT_ONCE).await;
+    let start = |name: &str, query: &str| json!({ "search_names": [name], "content_search_filter": query, "wait": true });
+    let command = "start-compliance-content-search";
+    for (name, query) in [("wave", "from:a@b.example"), ("new", "from:c@d.example")] {
+        let made = ground.run(command, start(name, query), false).await;
+        assert!(made.error.is_none(), "{:?}", made.error);
+    }
+    let case = ground.cases().remove(0);
+    let rename = async |from: &str, to: &str| {
+        let searches = case["searches"].as_array().unwrap();
+        let search = searches.iter().find(|one| one["name"] == from).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let rename = Rename {
+            case: text(&case["id"]),
+            search: text(&search["id"]),
+            name: to.to_owned(),
+        };
+        ground.portal().send(&rename).await.unwrap();
+    };
+    rename("wave", "wave of last year").await;
+    rename("new", "wave").await;
+    let status = json!({ "search_names": ["wave"] });
+    let command = "get-compliance-content-search-status";
+    let status = ground.run(command, status, false).await;
+    let shown = status.raw_data.to_string();
+    assert!(
+        shown.contains("c@d.example") && !shown.contains("a@b.example"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]

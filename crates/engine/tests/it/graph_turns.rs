@@ -271,6 +271,38 @@ async fn a_deletion_waits_for_the_purge_of_another_process() {
 }
 
 #[tokio::test]
+async fn a_search_that_is_run_again_while_its_deletion_waits_is_not_purged() {
+    let ground = Ground::new(200, 0).await;
+    let (first, second) = (ground.process(), ground.process());
+    ground.plant("two", 3);
+    let one = ground.searched(&first, "one").await;
+    ground.searched(&second, "two").await;
+    let pace = |percent: u32| {
+        let change = |settings: &mut sandbox::Settings| settings.pace_percent = percent;
+        ground.lab.running.change(change).unwrap();
+    };
+    pace(100_000);
+    first.search.purge(&one).await.unwrap();
+    let before = ground.lab.calls("graph:listOperations");
+    let somebody = async {
+        // The second has seen what is under way, and waits.
+        while ground.lab.calls("graph:listOperations") == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        pace(0);
+        first.search.run("two").await.unwrap();
+        ground.lab.running.advance(Duration::from_hours(100));
+        let need = first.search.owed(&one).await.unwrap().unwrap();
+        first.search.prepare(&need).await.unwrap();
+    };
+    let (two, ()) = tokio::join!(deleted(&ground, &second, &["two"]), somebody);
+    assert_eq!(two.items[0].outcome, Outcome::Rejected, "{two:#?}");
+    assert_eq!(two.items[0].code, Some(code::SEARCH_CHANGED), "{two:#?}");
+    assert!(two.items[0].message.contains("run again"), "{two:#?}");
+    assert_eq!(ground.lab.calls("graph:purgeData"), 1);
+}
+
+#[tokio::test]
 async fn a_deletion_whose_turn_does_not_come_says_for_whom_it_waits() {
     let ground = Ground::new(200, 0).await;
     let (first, second) = (ground.process(), ground.process());

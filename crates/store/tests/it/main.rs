@@ -80,6 +80,7 @@ cases! {
     people::tokens_are_known_by_their_secret_alone,
     people::usage_adds_up,
     people::runs_that_come_together_pass_no_cap_together,
+    people::a_repeat_that_comes_together_with_the_first_is_known,
     people::what_a_run_may_change_counts_until_it_is_over,
     retention::old_runs_go_and_the_audit_stays,
     retention::raw_data_goes_first,

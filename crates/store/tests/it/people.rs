@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use engine::{
-    Ledger, LedgerError, NewRun,
-    ledger::{Entry, Quota},
+    Ledger, LedgerError, NewRun, Submitted,
+    ledger::{Entry, IdempotencyKey, Quota},
 };
 use serde_json::json;
 use store::{Cancelled, Caps, NewToken, Scope, State};
@@ -156,9 +156,11 @@ pub async fn usage_adds_up(world: World) {
     assert_eq!(store.usage("ci", begin).await.unwrap(), usage);
     world.pass(LEASE).await;
     let now = kernel::Clock::now(world.clock.as_ref());
-    assert_eq!(store.usage("ci", now).await.unwrap().runs, 0);
+    assert_eq!(store.usage("ci", now).await.unwrap(), usage, "it goes on");
     let items = [Entry::Items(vec![added("a")])];
-    store.record(held, &items).await.unwrap();
+    let result = result_of(&new);
+    store.finish(held, &items, &result, None).await.unwrap();
+    assert_eq!(store.usage("ci", now).await.unwrap().runs, 0);
 }
 
 /// A run of that many items and mailboxes, by a token that may change ten of each in an hour.
@@ -197,6 +199,31 @@ pub async fn runs_that_come_together_pass_no_cap_together(world: World) {
         }
     }
     assert_eq!(taken, 10);
+}
+
+pub async fn a_repeat_that_comes_together_with_the_first_is_known(world: World) {
+    let nodes = [world.store().await, Arc::new(world.open().await)];
+    world
+        .store()
+        .await
+        .create_token(token(&world, "ci"), "admin")
+        .await
+        .unwrap();
+    let mut asked = JoinSet::new();
+    for node in nodes.iter().cycle().take(20) {
+        let node = Arc::clone(node);
+        let mut new = capped(&world, 2, 9);
+        new.key = Some(IdempotencyKey {
+            scope: "ci".to_owned(),
+            key: "the same".to_owned(),
+        });
+        asked.spawn(async move { node.submit(&new).await.unwrap() });
+    }
+    let answers = asked.join_all().await;
+    let first = answers
+        .iter()
+        .filter(|answer| **answer == Submitted::Queued);
+    assert_eq!(first.count(), 1, "{answers:?}");
 }
 
 pub async fn what_a_run_may_change_counts_until_it_is_over(world: World) {
@@ -239,8 +266,17 @@ pub async fn what_a_run_may_change_counts_until_it_is_over(world: World) {
     assert_eq!((usage.items, usage.mailboxes), (5, 10));
     let fourth = capped(&world, 1, 1);
     assert_eq!(cap(store.submit(&fourth).await), "mailboxes in an hour");
+    store
+        .finish(held, &[], &result_of(&third), None)
+        .await
+        .unwrap();
     world.pass(Duration::from_hours(1)).await;
     assert_eq!(refusal(store.submit(&fourth).await), "cap_reached");
     world.pass(Duration::from_micros(1)).await;
     world.queued(&fourth).await;
+    // What is not over counts however long it waits.
+    world.pass(Duration::from_hours(2)).await;
+    let now = kernel::Clock::now(world.clock.as_ref());
+    let usage = store.usage("ci", now).await.unwrap();
+    assert_eq!((usage.runs, usage.items, usage.mailboxes), (2, 3, 3));
 }

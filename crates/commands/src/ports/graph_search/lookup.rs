@@ -143,6 +143,8 @@ impl GraphSearch {
                 search,
             };
             match self.graph.send(&get).await {
+                // One that was renamed since is another search.
+                Ok(answer) if answer.value.name.to_lowercase() != name.to_lowercase() => {}
                 Ok(answer) => return Ok(Some((case, answer.value))),
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error.into()),

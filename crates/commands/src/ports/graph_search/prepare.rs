@@ -141,6 +141,8 @@ impl GraphSearch {
             name: self.case_name.clone(),
             description: "Searches that contain attacks by mail, made by mailcordon. Their descriptions say which work purged them; leave these as they are.".to_owned(),
         };
+        // If the answer is lost, a list tells whether there is one.
+        self.known().made_case(None);
         let case = match self.graph.send(&make).await {
             Ok(answer) => Some(answer.value.id),
             // Another process was faster.
