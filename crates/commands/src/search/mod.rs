@@ -246,6 +246,9 @@ pub fn said(settled: &Settled) -> impl Iterator<Item = String> {
 
 /// What is to be said of a search that could not look everywhere.
 pub fn partial(search: &Search) -> Option<String> {
+    if let Some(fewer) = fewer(search) {
+        return Some(format!("{fewer}; {FEWER_HINT}"));
+    }
     (search.state == SearchState::PartiallySucceeded).then(|| {
         let why = search
             .errors
@@ -258,6 +261,26 @@ pub fn partial(search: &Search) -> Option<String> {
         )
     })
 }
+
+/// What is to be said of a search that looked into fewer mailboxes than it was made for: one is not
+/// there, or it is a group, which stands for nobody over Microsoft Graph.
+pub fn fewer(search: &Search) -> Option<String> {
+    let (Some(searched), Some(Locations::Mailboxes(asked))) = (search.searched, &search.locations)
+    else {
+        return None;
+    };
+    let asked = asked.len() as u64;
+    (search.state == SearchState::Completed && searched < asked).then(|| {
+        format!(
+            "{searched} mailboxes were searched of {asked} that the search `{}` was made for",
+            escape::clipped(&search.name, 120)
+        )
+    })
+}
+
+/// What to do about it.
+pub const FEWER_HINT: &str =
+    "check the spelling; give each mailbox once; a group stands for its members";
 
 /// Locations for a person.
 pub fn show_locations(locations: Option<&Locations>) -> String {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use kernel::{Failure, escape};
+use kernel::{ErrorKind, Failure, escape, failure::code};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
@@ -203,6 +203,9 @@ pub async fn look_at(
         };
         return Ok(Next::Settle(Box::new(account(&asked, &action, manner))));
     }
+    if let Some(fewer) = search::fewer(&search) {
+        return Ok(Next::Refuse(not_everywhere(fewer)));
+    }
     if search.items == 0 {
         return Ok(Next::Refuse(search::no_hits(&search)));
     }
@@ -390,6 +393,17 @@ fn step(
             .collect(),
         prepares: false,
     }
+}
+
+/// Whoever named the mailboxes would take all of them for purged.
+fn not_everywhere(fewer: String) -> Failure {
+    Failure::new(
+        ErrorKind::NotFound,
+        code::NOT_FOUND,
+        format!("{fewer}; nothing was purged"),
+    )
+    .status(404)
+    .hint(search::FEWER_HINT)
 }
 
 /// How many mailboxes were searched.

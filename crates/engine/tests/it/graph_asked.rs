@@ -130,6 +130,22 @@ impl Operation for DeleteCase {
     }
 }
 
+/// Closes a case; no command does that.
+struct CloseCase(String);
+
+impl Operation for CloseCase {
+    type Answer = ();
+
+    fn call(&self) -> Call {
+        let path = format!("/security/cases/ediscoveryCases/{}/close", self.0);
+        Call::post("close a case", Area::Ediscovery, path, None)
+    }
+
+    fn read(&self, _: &Reply) -> Result<(), Garbled> {
+        Ok(())
+    }
+}
+
 /// Renames a search; no command does that.
 struct Rename {
     case: String,
@@ -286,6 +302,93 @@ async fn two_that_make_the_case_at_the_same_moment_work_in_one() {
         .run("get-compliance-content-search-status", status, false)
         .await;
     assert!(status.error.is_none(), "{:?}", status.error);
+}
+
+#[tokio::test]
+async fn a_closed_case_is_said_to_be_closed_and_nothing_is_purged() {
+    let ground = Ground::new(20, AT_ONCE).await;
+    ground.lab.running.plant(&Planting::default()).unwrap();
+    let query = format!("from:\"{}\"", Planting::default().sender);
+    let start = |name: &str| json!({ "search_names": [name], "content_search_filter": query, "wait": true });
+    let command = "start-compliance-content-search";
+    let made = ground.run(command, start("wave"), false).await;
+    assert!(made.error.is_none(), "{:?}", made.error);
+    for case in ground.cases() {
+        let id = case["id"].as_str().unwrap().to_owned();
+        ground.portal().send(&CloseCase(id)).await.unwrap();
+    }
+    // A service that has known the case as open, and a program that meets it closed.
+    let settings = ground.lab.with_graph(Credential::App);
+    let fresh = Arc::new(ground.lab.paced(settings, AT_ONCE.pace));
+    for tenant in [&ground.tenant, &fresh] {
+        for (command, input) in [
+            (command, start("another")),
+            (
+                "delete-search-result-emails",
+                json!({ "search_names": ["wave"], "delete_type": "hard_delete" }),
+            ),
+            (
+                "search-and-purge",
+                json!({ "query": query, "delete_type": "hard_delete" }),
+            ),
+        ] {
+            let cancel = Cancel::default();
+            let run = ground.lab.run_on(tenant, command, input, false, &cancel);
+            let result = Box::pin(run).await.unwrap();
+            let said = result.error.as_ref().map(|error| &error.message);
+            assert!(
+                said.is_some_and(|said| said.contains("closed")),
+                "{command}: {said:?}"
+            );
+        }
+    }
+    let cases = ground.cases();
+    let work = cases
+        .iter()
+        .flat_map(|case| case["operations"].as_array().unwrap());
+    assert!(work.clone().count() > 0, "{cases:?}");
+    assert!(
+        work.clone().all(|work| work["action"] != "purgeData"),
+        "{cases:?}"
+    );
+}
+
+/// Microsoft Graph looks into no mailbox for a distribution list.
+#[tokio::test]
+async fn a_list_among_the_mailboxes_is_named_and_nothing_is_purged() {
+    let ground = Ground::new(20, AT_ONCE).await;
+    let person = crate::ground::plain_mailboxes(&ground.lab, 1).remove(0);
+    let wave = Planting {
+        to: vec![person.clone()],
+        ..Planting::default()
+    };
+    ground.lab.running.plant(&wave).unwrap();
+    let query = format!("from:\"{}\"", wave.sender);
+    let start = json!({
+        "search_names": ["wave"], "content_search_filter": query, "wait": true,
+        "mailboxes": [person, "all.staff@northwind.example"],
+    });
+    let made = ground
+        .run("start-compliance-content-search", start, false)
+        .await;
+    let told = |result: &RunResult| {
+        let few = |text: &String| text.contains("1 mailboxes were searched of 2");
+        result.warnings.iter().any(few)
+    };
+    assert!(told(&made), "{:?}", made.warnings);
+    let status = json!({ "search_names": ["wave"] });
+    let command = "get-compliance-content-search-status";
+    let status = ground.run(command, status, false).await;
+    assert!(told(&status), "{:?}", status.warnings);
+    let delete = json!({ "search_names": ["wave"], "delete_type": "hard_delete" });
+    let deleted = ground
+        .run("delete-search-result-emails", delete, false)
+        .await;
+    let item = &deleted.items[0];
+    assert_eq!(item.outcome, commands::Outcome::Rejected, "{item:?}");
+    let hint = item.hint.as_deref().unwrap_or_default();
+    assert!(hint.contains("a group stands for its members"), "{item:?}");
+    assert_eq!(ground.lab.calls("graph:purgeData"), 0);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 use crate::{
     dates,
     ports::{DeleteType, Search},
+    search,
 };
 
 pub(super) fn ordinal(number: u32) -> String {
@@ -43,7 +44,7 @@ pub(super) fn not_everywhere(searched: u64, asked: usize, none: &[String]) -> Fa
     )
     .status(404)
     .happened(Happened::Refused)
-    .hint("check the spelling; give each mailbox once; a group stands for its members")
+    .hint(search::FEWER_HINT)
 }
 
 pub(super) fn ended(search: &Search) -> Failure {
