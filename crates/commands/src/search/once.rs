@@ -204,7 +204,7 @@ pub async fn look_at(
         return Ok(Next::Settle(Box::new(account(&asked, &action, manner))));
     }
     if let Some(fewer) = search::fewer(&search) {
-        return Ok(Next::Refuse(not_everywhere(fewer)));
+        return Ok(Next::Refuse(not_everywhere(&fewer)));
     }
     if search.items == 0 {
         return Ok(Next::Refuse(search::no_hits(&search)));
@@ -396,7 +396,7 @@ fn step(
 }
 
 /// Whoever named the mailboxes would take all of them for purged.
-fn not_everywhere(fewer: String) -> Failure {
+fn not_everywhere(fewer: &str) -> Failure {
     Failure::new(
         ErrorKind::NotFound,
         code::NOT_FOUND,

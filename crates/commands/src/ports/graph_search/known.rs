@@ -24,6 +24,8 @@ pub(super) struct Known {
     no_case: Option<Duration>,
     /// The case that this process has made, until it is listed.
     made_case: Option<CaseId>,
+    /// When our case was one that this process had just made: it holds what this process makes.
+    new_case: Option<Duration>,
     pub usable: bool,
     /// By name in lower case.
     searches: HashMap<String, SearchId>,
@@ -79,6 +81,8 @@ impl Known {
     /// process has just made may not be listed yet.
     pub fn case_is(&mut self, case: Option<CaseId>, now: Duration) -> Option<CaseId> {
         let made = self.made_case.take();
+        let new = made.is_some() && (case.is_none() || case == made);
+        self.new_case = new.then_some(now);
         self.case = case.or(made);
         self.no_case = self.case.is_none().then_some(now);
         self.case.clone()
@@ -88,6 +92,7 @@ impl Known {
     /// one at the same moment.
     pub fn made_case(&mut self, case: Option<CaseId>) {
         self.made_case = case;
+        self.new_case = None;
         self.case = None;
         self.no_case = None;
     }
@@ -112,6 +117,12 @@ impl Known {
     /// Whether nobody else has anything to do with that search, as far as is known.
     pub fn is_made_here(&self, search: &SearchId) -> bool {
         self.made_here.contains(search)
+    }
+
+    /// Whether the case was made a moment ago, by this process, and holds no search yet; once.
+    pub fn take_new_case(&mut self, now: Duration) -> bool {
+        let at = self.new_case.take();
+        at.is_some_and(|at| is_fresh(at, now))
     }
 
     /// No search has that name.
@@ -217,9 +228,11 @@ mod tests {
         known.made_case(Some(id()));
         assert!(known.case.is_none() && !known.has_no_case(NOW), "it asks");
         assert_eq!(known.case_is(None, NOW), Some(id()));
+        assert!(known.take_new_case(SOON) && !known.take_new_case(SOON));
         let older = CaseId::parse("11aa2acd-7554-4330-9ba9-ce20014aaae4");
         known.made_case(Some(id()));
         assert_eq!(known.case_is(older.clone(), NOW), older);
+        assert!(!known.take_new_case(NOW), "it is somebody else's");
     }
 
     #[test]

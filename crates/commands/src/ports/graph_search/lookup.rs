@@ -80,6 +80,11 @@ impl GraphSearch {
         if let Some(id) = self.known().search(name) {
             return Ok(Some(id));
         }
+        let now = self.clock.elapsed();
+        if self.known().take_new_case(now) {
+            self.known().name_is_free(name, now);
+            return Ok(None);
+        }
         let searches = self.list(case).await?;
         let key = name.to_lowercase();
         let mut named = searches.iter().filter(|one| one.name.to_lowercase() == key);
