@@ -279,8 +279,21 @@ pub fn fewer(search: &Search) -> Option<String> {
 }
 
 /// What to do about it.
-pub const FEWER_HINT: &str =
+const FEWER_HINT: &str =
     "check the spelling; give each mailbox once; a group stands for its members";
+
+/// The refusal to purge what such a search has found: whoever named the mailboxes would take all of
+/// them for purged.
+pub fn not_everywhere(fewer: &str) -> Failure {
+    Failure::new(
+        ErrorKind::NotFound,
+        code::NOT_FOUND,
+        format!("{fewer}; nothing was purged"),
+    )
+    .status(404)
+    .happened(Happened::Refused)
+    .hint(FEWER_HINT)
+}
 
 /// Locations for a person.
 pub fn show_locations(locations: Option<&Locations>) -> String {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use kernel::{ErrorKind, Failure, escape, failure::code};
+use kernel::{Failure, escape};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
@@ -204,7 +204,7 @@ pub async fn look_at(
         return Ok(Next::Settle(Box::new(account(&asked, &action, manner))));
     }
     if let Some(fewer) = search::fewer(&search) {
-        return Ok(Next::Refuse(not_everywhere(&fewer)));
+        return Ok(Next::Refuse(search::not_everywhere(&fewer)));
     }
     if search.items == 0 {
         return Ok(Next::Refuse(search::no_hits(&search)));
@@ -393,17 +393,6 @@ fn step(
             .collect(),
         prepares: false,
     }
-}
-
-/// Whoever named the mailboxes would take all of them for purged.
-fn not_everywhere(fewer: &str) -> Failure {
-    Failure::new(
-        ErrorKind::NotFound,
-        code::NOT_FOUND,
-        format!("{fewer}; nothing was purged"),
-    )
-    .status(404)
-    .hint(search::FEWER_HINT)
 }
 
 /// How many mailboxes were searched.

@@ -176,15 +176,17 @@ fn capped(world: &World, items: u64, mailboxes: u64) -> NewRun {
     }
 }
 
+/// Makes the token whose name such runs bear.
+async fn with_token(world: &World) {
+    let token = token(world, "ci");
+    let store = world.store().await;
+    store.create_token(token, "admin").await.unwrap();
+}
+
 pub async fn runs_that_come_together_pass_no_cap_together(world: World) {
     // As several nodes do, where the database can be shared by them.
     let nodes = [world.store().await, Arc::new(world.open().await)];
-    world
-        .store()
-        .await
-        .create_token(token(&world, "ci"), "admin")
-        .await
-        .unwrap();
+    with_token(&world).await;
     let mut asked = JoinSet::new();
     for (n, node) in nodes.iter().cycle().take(40).enumerate() {
         let (node, items) = (Arc::clone(node), 1 + (n % 2) as u64);
@@ -203,12 +205,7 @@ pub async fn runs_that_come_together_pass_no_cap_together(world: World) {
 
 pub async fn a_repeat_that_comes_together_with_the_first_is_known(world: World) {
     let nodes = [world.store().await, Arc::new(world.open().await)];
-    world
-        .store()
-        .await
-        .create_token(token(&world, "ci"), "admin")
-        .await
-        .unwrap();
+    with_token(&world).await;
     let mut asked = JoinSet::new();
     for node in nodes.iter().cycle().take(20) {
         let node = Arc::clone(node);
@@ -228,12 +225,7 @@ pub async fn a_repeat_that_comes_together_with_the_first_is_known(world: World) 
 
 pub async fn what_a_run_may_change_counts_until_it_is_over(world: World) {
     let store = world.store().await;
-    world
-        .store()
-        .await
-        .create_token(token(&world, "ci"), "admin")
-        .await
-        .unwrap();
+    with_token(&world).await;
     let first = capped(&world, 2, 9);
     let held = world.held(&first).await;
     let second = capped(&world, 2, 2);

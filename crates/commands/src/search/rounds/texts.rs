@@ -37,14 +37,9 @@ pub(super) fn not_everywhere(searched: u64, asked: usize, none: &[String]) -> Fa
     } else {
         format!("; there is no mailbox {}", none.join(", "))
     };
-    Failure::new(
-        ErrorKind::NotFound,
-        code::NOT_FOUND,
-        format!("{searched} mailboxes were searched of {asked} that were asked for{which}; nothing was purged"),
-    )
-    .status(404)
-    .happened(Happened::Refused)
-    .hint(search::FEWER_HINT)
+    search::not_everywhere(&format!(
+        "{searched} mailboxes were searched of {asked} that were asked for{which}"
+    ))
 }
 
 pub(super) fn ended(search: &Search) -> Failure {
