@@ -89,6 +89,9 @@ fn settled_by(item: &Planned, verdict: Verdict) -> Option<Item> {
         Verdict::Running(_, failure) | Verdict::NotYet(_, failure) => {
             Some(Item::failed(key, input, Outcome::Pending, *failure))
         }
+        Verdict::HeldBack(_, failure) => {
+            Some(Item::failed(key, input, Outcome::NotAttempted, *failure))
+        }
         Verdict::CannotTell(failure) => Some(Item::unknown(key, input, &failure)),
     }
 }

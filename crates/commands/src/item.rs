@@ -36,7 +36,7 @@ pub enum Outcome {
     Pending,
     /// Left out on purpose.
     Skipped,
-    /// Not tried, because the run was cancelled or another item held it back.
+    /// Not tried, because the run was cancelled or something else held it back.
     NotAttempted,
     /// Refused by us, never sent.
     Invalid,

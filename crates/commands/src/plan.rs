@@ -221,6 +221,9 @@ pub enum Verdict {
     /// long. As [`Verdict::Running`] for a call that was answered; a call of which nobody knows
     /// whether it was sent is taken for not sent when it does not show after a while.
     NotYet(Duration, Box<Failure>),
+    /// Nothing was sent for it, for something else goes first: ask again after this long. The failure
+    /// says what goes first, and becomes the `not_attempted` item when the time limit ends.
+    HeldBack(Duration, Box<Failure>),
     /// Not even reading back can tell.
     CannotTell(Box<Failure>),
 }

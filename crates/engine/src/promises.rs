@@ -83,6 +83,8 @@ enum Fate {
     Dark,
     /// Accepted, and at work for ever.
     Running,
+    /// Never sent: something else goes first, for ever.
+    HeldBack,
     /// The service is busy: a passing failure.
     Busy,
     /// The service says no.
@@ -189,7 +191,7 @@ impl Checked for Scripted {
             Fate::Lost | Fate::LostDone | Fate::Dark => {
                 Applied::failed(open, failure(ErrorKind::Timeout, Happened::MaybeSent))
             }
-            Fate::Running => Applied::ask_all(step),
+            Fate::Running | Fate::HeldBack => Applied::ask_all(step),
             Fate::Busy => Applied::failed(open, failure(ErrorKind::Throttled, Happened::Refused)),
             Fate::Refused => Applied::failed(
                 open,
@@ -205,6 +207,10 @@ impl Checked for Scripted {
                 Fate::Dark => {
                     let why = failure(ErrorKind::ServiceUnavailable, Happened::NotSent);
                     Verdict::CannotTell(Box::new(why))
+                }
+                Fate::HeldBack => {
+                    let why = failure(ErrorKind::NotReady, Happened::Refused);
+                    Verdict::HeldBack(Duration::from_secs(5), Box::new(why))
                 }
                 Fate::Running => {
                     let why = failure(ErrorKind::NotReady, Happened::Refused);
@@ -335,17 +341,19 @@ async fn unknown_stands_only_where_reading_back_failed_too() {
 #[tokio::test(start_paused = true)]
 async fn what_still_runs_at_the_time_limit_is_pending() {
     let begin = tokio::time::Instant::now();
-    let command = Scripted::new(&[("a", None, Fate::Running)]);
+    let running = [("a", None, Fate::Running), ("b", None, Fate::HeldBack)];
+    let command = Scripted::new(&running);
     let result = ran(&command).await;
     assert_eq!(outcome(&result, "a"), Outcome::Pending);
+    assert_eq!(outcome(&result, "b"), Outcome::NotAttempted);
     assert_eq!(result.exit_status(), 3);
     let took = begin.elapsed();
     assert!(
         took >= Duration::from_mins(1) && took < Duration::from_secs(66),
         "{took:?}"
     );
-    assert!((12..=14).contains(&command.asked.load(SeqCst)));
-    assert_eq!(command.applied("a"), 1);
+    assert!((24..=28).contains(&command.asked.load(SeqCst)));
+    assert_eq!((command.applied("a"), command.applied("b")), (1, 1));
 }
 
 /// A ledger that notes its intents among the events of the command, or refuses them, and pages of

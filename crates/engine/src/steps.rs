@@ -277,7 +277,7 @@ impl Run<'_> {
                 () = self.last_look_over() => Vec::new(),
             };
             let mut verdicts: HashMap<String, Verdict> = verdicts.into_iter().collect();
-            let mut running: Vec<(&Planned, Failure)> = Vec::new();
+            let mut running: Vec<(&Planned, Failure, Outcome)> = Vec::new();
             let mut wait = Duration::MAX;
             for item in asked {
                 let verdict = verdicts
@@ -288,14 +288,18 @@ impl Run<'_> {
                     Verdict::NotTaken => {}
                     Verdict::Running(after, waiting_for) => {
                         wait = wait.min(after);
-                        running.push((item, *waiting_for));
+                        running.push((item, *waiting_for, Outcome::Pending));
+                    }
+                    Verdict::HeldBack(after, goes_first) => {
+                        wait = wait.min(after);
+                        running.push((item, *goes_first, Outcome::NotAttempted));
                     }
                     Verdict::NotYet(after, waiting_for) => match sent {
                         // Somebody else asks once more, and then it counts as not sent.
                         Sent::Perhaps(_) => {}
                         Sent::Surely(_) => {
                             wait = wait.min(after);
-                            running.push((item, *waiting_for));
+                            running.push((item, *waiting_for, Outcome::Pending));
                         }
                     },
                     Verdict::CannotTell(why) => {
@@ -310,18 +314,14 @@ impl Run<'_> {
             self.probe.reached(Point::InPoll).await;
             let left = limit.saturating_sub(self.clock.elapsed().saturating_sub(begin));
             if left.is_zero() || self.cancel.is_cancelled() {
-                settled.extend(running.into_iter().map(|(item, waiting_for)| {
-                    Item::failed(
-                        item.key.as_str(),
-                        item.input.as_str(),
-                        Outcome::Pending,
-                        waiting_for,
-                    )
+                settled.extend(running.into_iter().map(|(item, waiting_for, outcome)| {
+                    let (key, input) = (item.key.as_str(), item.input.as_str());
+                    Item::failed(key, input, outcome, waiting_for)
                 }));
                 return settled;
             }
             let pause = wait.min(left);
-            if let Some((_, waiting_for)) = running.first()
+            if let Some((_, waiting_for, _)) = running.first()
                 && pause >= LONG_WAIT
             {
                 self.book.note(Entry::Waiting(Some(Waiting {
@@ -336,7 +336,7 @@ impl Run<'_> {
             if pause >= LONG_WAIT {
                 self.book.note(Entry::Waiting(None));
             }
-            asked = running.into_iter().map(|(item, _)| item).collect();
+            asked = running.into_iter().map(|(item, ..)| item).collect();
         }
     }
 

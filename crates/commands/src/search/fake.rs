@@ -443,7 +443,13 @@ pub(crate) async fn drive<C: Change>(input: &C::Input, tenant: &Tenant) -> Drive
                             let item = Item::failed(key, name, Outcome::Pending, *why);
                             take(&mut settled, vec![item]);
                         }
-                        Verdict::Running(..) | Verdict::NotYet(..) => continue,
+                        Verdict::HeldBack(_, why) if last => {
+                            let item = Item::failed(key, name, Outcome::NotAttempted, *why);
+                            take(&mut settled, vec![item]);
+                        }
+                        Verdict::Running(..) | Verdict::NotYet(..) | Verdict::HeldBack(..) => {
+                            continue;
+                        }
                     }
                     break;
                 }

@@ -124,7 +124,7 @@ pub fn next(
         match judge(asked.patience(), before, search, Action::Run) {
             Verdict::Taken(item) => return Next::Settle(item),
             Verdict::Running(..) | Verdict::NotYet(..) => return Next::Do(Action::Follow),
-            Verdict::NotTaken | Verdict::CannotTell(_) => {}
+            Verdict::NotTaken | Verdict::HeldBack(..) | Verdict::CannotTell(_) => {}
         }
     }
     match search.state {

@@ -17,7 +17,7 @@ pub async fn turn(kind: DeleteType, tenant: &Tenant, item: &Planned) -> Result<V
     let order = once::order(kind, &item.input, &once::before(item)?);
     Ok(match tenant.search.turn(&order).await? {
         None => Verdict::NotTaken,
-        Some(busy) => Verdict::Running(tenant.search.manner(&item.input).poll, Box::new(busy)),
+        Some(busy) => Verdict::HeldBack(tenant.search.manner(&item.input).poll, Box::new(busy)),
     })
 }
 

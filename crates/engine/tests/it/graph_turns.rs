@@ -329,7 +329,7 @@ async fn a_deletion_whose_turn_does_not_come_says_for_whom_it_waits() {
     let run = ground.lab.run_on(&second, command, input, false, &cancel);
     let result = Box::pin(run).await.unwrap();
     let item = &result.items[0];
-    assert_eq!(item.outcome, Outcome::Pending, "{item:#?}");
+    assert_eq!(item.outcome, Outcome::NotAttempted, "{item:#?}");
     assert_eq!(item.code, Some(code::NOT_READY));
     assert!(item.message.contains("one at a time"), "{item:#?}");
     assert_eq!(ground.lab.calls("graph:purgeData"), 1);
