@@ -379,8 +379,8 @@ pub mod code {
             "Grant the app `eDiscovery.Download.Read` of `MicrosoftPurviewEDiscovery` (b26e684c-5068-4120-a679-64a5d2c909d9) with admin consent; where the tenant lacks that enterprise application, create it first (`POST /servicePrincipals` with its appId).";
         CASE_CLOSED = "case_closed", "The eDiscovery case is closed.",
             "Reopen it in the Purview portal, or name another with `graph_case` of the connection.";
-        SEARCH_CHANGED = "search_changed", "The search was edited between the look at it and the purge.",
-            "The message says what differs. Look at the search again before anything is purged.";
+        SEARCH_CHANGED = "search_changed", "The search was edited between the look at it and the purge, or between the purge and its undo.",
+            "The message says what differs. Look at the search again before anything is purged or brought back.";
         AMBIGUOUS_NAME = "ambiguous_name", "Several objects bear that name, and nothing tells which is meant.",
             "Rename or delete all but one in the Purview portal, or use a new name.";
         WRONG_ORGANIZATION = "wrong_organization", "Compliance wants the tenant's initial onmicrosoft.com domain.",

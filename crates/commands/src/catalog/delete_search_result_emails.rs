@@ -204,9 +204,7 @@ impl Change for DeleteSearchResultEmails {
     }
 
     fn taken_back_by(input: &Input, done: &[Done]) -> Result<Option<TakenBack>, Failure> {
-        let searches = done
-            .iter()
-            .map(|done| (&done.item, done.item.input.clone()));
+        let searches = done.iter().map(|done| (done, done.item.input.clone()));
         restore::purged_by(input.delete_type.kind(), searches)
     }
 

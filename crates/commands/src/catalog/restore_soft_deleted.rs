@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     Applied, Change, Definition, Item, Meta, Outcome, Plan, Planned, Session, Settled, Step,
     Summary, Table, Tenant, Verdict,
-    restore::{self, Source, Wanted},
+    restore::{self, Purged, Source, Wanted},
     values::{Span, Values},
 };
 
@@ -37,6 +37,14 @@ pub struct Input {
     /// preview names the hits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search_name: Option<String>,
+    /// With `search_name`: the query that the search must still have, or nothing is moved. The undo
+    /// of a purge gives the one that was purged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// With `search_name`: where the search must still look, or nothing is moved: `All`, or the
+    /// addresses of mailboxes. The undo of a purge gives them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locations: Option<Values>,
     /// How long to wait until a copy is back. Defender takes minutes.
     #[serde(default = "patience")]
     pub time_limit: Span,
@@ -51,8 +59,16 @@ impl Input {
     fn source(&self) -> Result<Source<'_>, Failure> {
         let missing = |text: &str| Err(Failure::invalid(code::MISSING_PARAMETER, text));
         match (&self.message_ids, &self.mailboxes, &self.search_name) {
+            (None, mailboxes, Some(name)) => Ok(Source::Search(Purged {
+                name,
+                mailboxes: mailboxes.as_ref(),
+                query: self.query.as_deref(),
+                locations: self.locations.as_ref(),
+            })),
+            _ if self.query.is_some() || self.locations.is_some() => {
+                missing("`search_name` is missing: `query` and `locations` say what that search is")
+            }
             (Some(ids), Some(mailboxes), None) => Ok(Source::Messages(ids, mailboxes)),
-            (None, mailboxes, Some(name)) => Ok(Source::Search(name, mailboxes.as_ref())),
             (Some(_), None, None) => missing(
                 "`mailboxes` is missing: in which mailboxes the messages are to be looked for",
             ),

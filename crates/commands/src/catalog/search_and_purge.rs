@@ -206,8 +206,7 @@ impl Change for SearchAndPurge {
 
     fn taken_back_by(input: &Input, done: &[Done]) -> Result<Option<TakenBack>, Failure> {
         let searches = done.iter();
-        let searches =
-            searches.filter_map(|done| Some((&done.item, rounds::search_of(&done.action)?)));
+        let searches = searches.filter_map(|done| Some((done, rounds::search_of(&done.action)?)));
         restore::purged_by(input.delete_type, searches)
     }
 

@@ -3,17 +3,24 @@
 use std::collections::BTreeSet;
 
 use kernel::{ErrorKind, Failure, escape, failure::code};
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
-use crate::{Item, Outcome, definition::TakenBack, ports::DeleteType};
+use super::wanted::ALL;
+use crate::{
+    Done, Outcome,
+    definition::TakenBack,
+    ports::{DeleteType, Locations},
+    search::purge::Before,
+};
 
 /// The command that does it.
 const COMMAND: &str = "restore-soft-deleted";
 /// So many searches are named where one run cannot bring back what all of them found.
 const NAMED: usize = 5;
 
-/// What takes a purge of these searches back; nothing does where it was hard. Each item stands with
-/// the name of its search.
+/// What takes a purge of these searches back, as they were then; nothing does where it was hard.
+/// Each item stands with the name of its search.
 ///
 /// # Errors
 ///
@@ -21,16 +28,18 @@ const NAMED: usize = 5;
 /// are several searches.
 pub fn purged_by<'a>(
     kind: DeleteType,
-    items: impl Iterator<Item = (&'a Item, String)>,
+    items: impl Iterator<Item = (&'a Done, String)>,
 ) -> Result<Option<TakenBack>, Failure> {
     if kind == DeleteType::HardDelete {
         return Ok(None);
     }
     let mut names = BTreeSet::new();
     let mut by_cmdlet = false;
+    let mut before = None;
     let may_be = [Outcome::Purged, Outcome::Pending, Outcome::Unknown];
-    for (item, name) in items.filter(|(item, _)| may_be.contains(&item.outcome)) {
-        by_cmdlet |= item.context.get("path").and_then(Value::as_str) == Some("compliance");
+    for (done, name) in items.filter(|(done, _)| may_be.contains(&done.item.outcome)) {
+        by_cmdlet |= done.item.context.get("path").and_then(Value::as_str) == Some("compliance");
+        before = before.or_else(|| Before::deserialize(&done.planned.before).ok());
         names.insert(name);
     }
     let refuse =
@@ -51,7 +60,7 @@ pub fn purged_by<'a>(
         }
         (Some(name), 0) => Ok(Some(TakenBack {
             command: COMMAND,
-            input: Map::from_iter([("search_name".to_owned(), name.as_str().into())]),
+            input: input(name, before.as_ref()),
         })),
         (Some(_), more) => {
             let lines = names.iter().take(NAMED).map(|name| {
@@ -66,4 +75,20 @@ pub fn purged_by<'a>(
             Err(refuse(text).hint(format!("search by search: {}", lines.join(", "))))
         }
     }
+}
+
+/// The input that brings back what that search found while it was as it was.
+fn input(name: &str, before: Option<&Before>) -> Map<String, Value> {
+    let mut input = Map::from_iter([("search_name".to_owned(), name.into())]);
+    let Some(before) = before else {
+        return input;
+    };
+    input.insert("query".to_owned(), before.query.as_str().into());
+    let locations = match &before.locations {
+        Some(Locations::All) => json!([ALL]),
+        Some(Locations::Mailboxes(list)) => json!(list),
+        None => return input,
+    };
+    input.insert("locations".to_owned(), locations);
+    input
 }

@@ -6,7 +6,7 @@ mod wanted;
 
 pub use back::purged_by;
 pub use judge::{look, verify};
-pub use wanted::{Source, Wanted};
+pub use wanted::{Purged, Source, Wanted};
 
 use std::time::Duration;
 

@@ -310,6 +310,10 @@ fn which_messages_must_be_said_in_one_way() {
             json!({ "message_ids": [ID], "mailboxes": [ANNA], "search_name": "s" }),
             "unknown_value",
         ),
+        (
+            json!({ "message_ids": [ID], "mailboxes": [ANNA], "query": "from:evil" }),
+            "missing_parameter",
+        ),
     ] {
         let failure = definition.check(input.as_object().unwrap()).err().unwrap();
         assert_eq!(failure.code.as_str(), code, "{input}");
@@ -358,4 +362,45 @@ async fn the_hits_of_a_search_come_back_as_its_preview_lists_them() {
     let missing = json!({ "search_name": "none" });
     let driven = drive::run(command, missing, &tenant).await;
     assert_eq!(driven.outcomes()[0].2, Some("not_found"));
+}
+
+#[tokio::test]
+async fn a_search_that_is_not_what_was_purged_brings_nothing_back() {
+    let mail = FakeMail::new(MailWay::Mailbox, &[(ANNA, &[copy("1", Place::Deletions)])]);
+    let searches = FakeSearch::with([search("wave", &[(ANNA, 1)])]);
+    let mut preview = action("wave_Preview", "", 1);
+    preview.shown = Some(Shown {
+        rows: vec![ShownItem {
+            mailbox: ANNA.to_owned(),
+            message_id: Some(ID.to_owned()),
+            ..ShownItem::default()
+        }],
+        total: 1,
+    });
+    searches.act(preview);
+    let tenant = mail.with_search(&searches);
+    let restore = async |query: &str, locations: Value| {
+        let input = json!({ "search_name": "wave", "query": query, "locations": locations });
+        drive::run("restore-soft-deleted", input, &tenant).await
+    };
+    for (query, locations, difference) in [
+        (
+            "from:friend",
+            json!(["All"]),
+            "its query was `from:friend` and is `from:evil`",
+        ),
+        (
+            "from:evil",
+            json!([BOB]),
+            "it looked in Bob@northwind.example and looks in all mailboxes",
+        ),
+    ] {
+        let driven = restore(query, locations).await;
+        let item = &driven.settled.items[0];
+        assert_eq!(driven.outcomes()[0].2, Some("search_changed"));
+        assert!(item.message.contains(difference), "{}", item.message);
+    }
+    assert!(mail.moved().is_empty());
+    let driven = restore(" from:evil", json!("all")).await;
+    assert_eq!(driven.outcomes()[0].1, Outcome::Restored, "{driven:?}");
 }

@@ -6,8 +6,8 @@ use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 
 use crate::{
     Item, Tenant,
-    ports::{ActionKind, ShownItem},
-    search,
+    ports::{ActionKind, Locations, Search, ShownItem},
+    search::{self, difference},
     values::{Good, Values},
 };
 
@@ -25,9 +25,25 @@ pub struct Wanted {
 pub enum Source<'a> {
     /// Each of these messages, in each of these mailboxes.
     Messages(&'a Values, &'a Values),
-    /// The hits of that search, of these mailboxes if any are named.
-    Search(&'a str, Option<&'a Values>),
+    /// The hits of a search.
+    Search(Purged<'a>),
 }
+
+/// A search whose purge is to be taken back.
+#[derive(Debug, Clone, Copy)]
+pub struct Purged<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Only what was in these mailboxes, if any are named.
+    pub mailboxes: Option<&'a Values>,
+    /// The query that it must still have.
+    pub query: Option<&'a str>,
+    /// Where it must still look: [`ALL`], or mailboxes.
+    pub locations: Option<&'a Values>,
+}
+
+/// Every mailbox, as the cmdlets say it.
+pub(super) const ALL: &str = "All";
 
 /// The copies, what was refused, and what is to be said.
 #[derive(Debug, Default)]
@@ -86,7 +102,7 @@ impl Source<'_> {
     pub(super) async fn named(&self, tenant: &Tenant) -> Result<Named, Failure> {
         match self {
             Self::Messages(ids, mailboxes) => Ok(every(ids, mailboxes)),
-            Self::Search(name, mailboxes) => of_search(tenant, name, *mailboxes).await,
+            Self::Search(purged) => of_search(tenant, purged).await,
         }
     }
 
@@ -94,7 +110,7 @@ impl Source<'_> {
     pub(super) fn whole(&self) -> Good<String> {
         let name = match self {
             Self::Messages(..) => "messages",
-            Self::Search(name, _) => name,
+            Self::Search(purged) => purged.name,
         };
         Good {
             key: format!("search {}", name.to_lowercase()),
@@ -118,15 +134,16 @@ fn every(ids: &Values, mailboxes: &Values) -> Named {
     named
 }
 
-async fn of_search(tenant: &Tenant, name: &str, only: Option<&Values>) -> Result<Named, Failure> {
+async fn of_search(tenant: &Tenant, purged: &Purged<'_>) -> Result<Named, Failure> {
+    let name = purged.name;
     search::name(name)?;
     let mut named = Named::default();
-    let only = only.map(|values| values.sort(mailbox));
+    let only = purged.mailboxes.map(|values| values.sort(mailbox));
     if let Some(only) = &only {
         named.invalid.extend(only.invalid.iter().cloned());
         named.warnings.extend(only.warnings.iter().cloned());
     }
-    let shown = listed(tenant, name).await?;
+    let shown = listed(tenant, purged).await?;
     let asked = |row: &&ShownItem| {
         only.as_ref().is_none_or(|only| {
             let same = |good: &Good<String>| good.value.eq_ignore_ascii_case(&row.mailbox);
@@ -161,10 +178,50 @@ async fn of_search(tenant: &Tenant, name: &str, only: Option<&Values>) -> Result
     Ok(named)
 }
 
+impl Purged<'_> {
+    /// What is not as it was when it was purged, if anything: then its hits are other mails.
+    fn difference(&self, search: &Search) -> Option<String> {
+        let query = self
+            .query
+            .map(|was| difference::of_query(was, &search.query));
+        let places = || {
+            let was = locations(self.locations?);
+            difference::of_places(Some(&was), search.locations.as_ref())
+        };
+        query.flatten().or_else(places)
+    }
+}
+
+fn locations(values: &Values) -> Locations {
+    let text = |text: &str| Ok((text.to_lowercase(), text.to_owned(), None));
+    let all: Vec<String> = values
+        .sort(text)
+        .good
+        .into_iter()
+        .map(|good| good.value)
+        .collect();
+    match all.as_slice() {
+        [all] if all.eq_ignore_ascii_case(ALL) => Locations::All,
+        _ => Locations::Mailboxes(all),
+    }
+}
+
 /// The hits that the preview of a search lists.
-async fn listed(tenant: &Tenant, name: &str) -> Result<crate::ports::Shown, Failure> {
+async fn listed(tenant: &Tenant, purged: &Purged<'_>) -> Result<crate::ports::Shown, Failure> {
+    let name = purged.name;
     let found = tenant.search.find(name).await?;
-    found.ok_or_else(|| search::no_such_object(name))?;
+    let found = found.ok_or_else(|| search::no_such_object(name))?;
+    if let Some(difference) = purged.difference(&found) {
+        let shown = escape::clipped(name, 120);
+        let text =
+            format!("the search `{shown}` is not what was purged: {difference}; nothing was moved");
+        return Err(
+            Failure::new(ErrorKind::Conflict, code::SEARCH_CHANGED, text)
+                .status(409)
+                .happened(Happened::Refused)
+                .hint("find out who changed it; messages come back one by one with `message_ids` and `mailboxes`"),
+        );
+    }
     let action = tenant.search.action(name, ActionKind::Preview).await?;
     let shown = escape::clipped(name, 120);
     let Some(action) = action else {

@@ -1,5 +1,6 @@
 //! What the five commands for mail searches share.
 
+pub mod difference;
 #[cfg(test)]
 pub(crate) mod fake;
 mod lines;

@@ -7,7 +7,7 @@ use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::again_line;
+use super::{again_line, difference};
 use crate::{
     Item, Outcome, dates,
     ports::{Action, DeleteType, Locations, MailboxHits, Search, SearchState},
@@ -46,15 +46,9 @@ impl Before {
 
     /// What is not as it was, if anything: then somebody has edited the search, or run it again.
     pub fn difference(&self, search: &Search) -> Option<String> {
-        let shown = |text: &str| escape::clipped(text, 200);
-        if self.query.trim() != search.query.trim() {
-            let (was, is) = (shown(&self.query), shown(&search.query));
-            return Some(format!("its query was `{was}` and is `{is}`"));
-        }
-        if self.locations != search.locations {
-            return Some("it looks in other places".to_owned());
-        }
-        (self.ended_at != search.ended_at).then(|| "it was run again".to_owned())
+        difference::of_query(&self.query, &search.query)
+            .or_else(|| difference::of_places(self.locations.as_ref(), search.locations.as_ref()))
+            .or_else(|| (self.ended_at != search.ended_at).then(|| "it was run again".to_owned()))
     }
 
     /// The line that searches for the same in the same places under a new name.

@@ -10,6 +10,9 @@
 mod connections;
 mod grants;
 mod graph_asked;
+mod graph_cases;
+mod graph_ground;
+mod graph_lists;
 mod graph_purges;
 mod graph_texts;
 mod graph_turns;
@@ -24,6 +27,7 @@ mod quarantine;
 mod queries;
 mod reach;
 mod restores;
+mod restores_undo;
 mod searches;
 mod undo;
 mod wave;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use cloud::{Auth, SharedSecret, StaticSecret};
 use commands::Tenant;
 use engine::{Cancel, ReturnData, RunResult};
-use kernel::{Failure, failure::code};
 use sandbox::{
     fault::{Endpoint, Fault, FaultKind, Match, Phase},
     options::{Compliance, Planting},
@@ -18,15 +17,15 @@ use crate::ground::{code_of, outcome_of, plain_mailboxes, set};
 
 const COMMAND: &str = "restore-soft-deleted";
 
-struct Ground {
-    lab: Lab,
-    tenant: Arc<Tenant>,
-    wave: Planting,
+pub struct Ground {
+    pub lab: Lab,
+    pub tenant: Arc<Tenant>,
+    pub wave: Planting,
 }
 
 impl Ground {
     /// A wave in these folders' mailboxes, soft deleted unless said otherwise.
-    async fn new(folder: &str) -> Self {
+    pub async fn new(folder: &str) -> Self {
         let lab = Lab::with(200, |options| {
             options.settings.compliance = Compliance::Retired;
             options.settings.graph.remediation_seconds = 30;
@@ -56,7 +55,7 @@ impl Ground {
         self.lab.client(settings)
     }
 
-    async fn run_on(&self, tenant: &Tenant, command: &str, input: Value) -> RunResult {
+    pub async fn run_on(&self, tenant: &Tenant, command: &str, input: Value) -> RunResult {
         let cancel = Cancel::default();
         let run = self.lab.run_on(tenant, command, input, false, &cancel);
         Box::pin(run).await.expect("a run")
@@ -67,7 +66,7 @@ impl Ground {
     }
 
     /// Mailbox, message id and folder of each copy of the wave.
-    fn copies(&self) -> Vec<[String; 3]> {
+    pub fn copies(&self) -> Vec<[String; 3]> {
         let state = self.lab.running.state();
         let mut all = Vec::new();
         for row in state["mail"].as_array().unwrap() {
@@ -82,7 +81,7 @@ impl Ground {
         all
     }
 
-    fn in_folder(&self, folder: &str) -> usize {
+    pub fn in_folder(&self, folder: &str) -> usize {
         let copies = self.copies();
         copies
             .iter()
@@ -118,7 +117,7 @@ impl Ground {
     }
 }
 
-fn error_of(result: &RunResult) -> String {
+pub fn error_of(result: &RunResult) -> String {
     format!("{:?} {:?}", result.error, result.items)
 }
 
@@ -174,108 +173,6 @@ async fn a_soft_purge_is_taken_back_by_the_name_of_its_search() {
     assert_eq!(again.return_data, ReturnData::Successful);
     assert_eq!(again.key_fields["already_so"], all, "{}", error_of(&again));
     assert_eq!(ground.lab.calls("graph:moveMessage"), all);
-}
-
-impl Ground {
-    async fn undo(&self, run: &RunResult, dry_run: bool) -> Result<RunResult, Failure> {
-        self.lab.undo_on(&self.tenant, run, dry_run).await
-    }
-
-    async fn preview(&self, search: &str) {
-        let input = json!({ "search_name": search });
-        let command = "preview-compliance-search-result";
-        let result = self.run_on(&self.tenant, command, input).await;
-        assert!(result.error.is_none(), "{:?}", result.error);
-    }
-
-    async fn search_and_purge(&self, search: &str, delete_type: &str) -> RunResult {
-        let input = json!({
-            "query": format!("from:\"{}\"", self.wave.sender), "delete_type": delete_type,
-            "search_name": search, "mailboxes": self.wave.to, "settling_time": "1s",
-        });
-        let run = self.run_on(&self.tenant, "search-and-purge", input);
-        run.await
-    }
-}
-
-#[tokio::test]
-async fn the_undo_of_a_soft_purge_brings_its_mail_back() {
-    let ground = Ground::new("inbox").await;
-    let all = ground.copies().len();
-    let purged = ground.search_and_purge("wave", "soft_delete").await;
-    assert_eq!(ground.in_folder("Deletions"), all);
-    // Nobody has listed yet what the search found.
-    let early = ground.undo(&purged, false).await.unwrap();
-    assert_eq!(code_of(&early, "wave"), "not_ready", "{early:#?}");
-    assert_eq!(ground.in_folder("Deletions"), all);
-    ground.preview("wave").await;
-    let dry = ground.undo(&purged, true).await.unwrap();
-    assert_eq!(dry.plan.as_ref().unwrap().steps.len(), all);
-    assert_eq!(ground.in_folder("Deletions"), all);
-
-    let undone = ground.undo(&purged, false).await.unwrap();
-    assert_eq!(
-        undone.return_data,
-        ReturnData::Successful,
-        "{}",
-        error_of(&undone)
-    );
-    assert_eq!(undone.undo_of, Some(purged.run_id));
-    assert_eq!(undone.key_fields["restored"], all);
-    assert_eq!(
-        (ground.in_folder("Inbox"), ground.in_folder("Deletions")),
-        (all, 0)
-    );
-    let of_undo = ground.undo(&undone, false).await.unwrap_err();
-    assert_eq!(of_undo.code, code::NOT_REVERSIBLE);
-}
-
-#[tokio::test]
-async fn the_undo_of_a_deletion_goes_by_the_search_that_it_purged() {
-    let ground = Ground::new("inbox").await;
-    let all = ground.copies().len();
-    for name in ["one", "two"] {
-        let start = json!({
-            "search_names": [name], "content_search_filter": format!("from:\"{}\"", ground.wave.sender),
-            "mailboxes": ground.wave.to, "wait": true,
-        });
-        let command = "start-compliance-content-search";
-        let started = ground.run_on(&ground.tenant, command, start).await;
-        assert!(started.error.is_none(), "{:?}", started.error);
-    }
-    let delete = async |names: &[&str]| {
-        let input = json!({ "search_names": names });
-        ground
-            .run_on(&ground.tenant, "delete-search-result-emails", input)
-            .await
-    };
-    let one = delete(&["one"]).await;
-    assert_eq!(outcome_of(&one, "one"), "purged", "{one:#?}");
-    assert_eq!(ground.in_folder("Deletions"), all);
-    ground.preview("one").await;
-    let undone = ground.undo(&one, false).await.unwrap();
-    assert_eq!(undone.key_fields["restored"], all, "{}", error_of(&undone));
-    assert_eq!(ground.in_folder("Inbox"), all);
-    // It purges nothing a second time, so there is nothing to bring back.
-    let again = delete(&["one"]).await;
-    assert_eq!(outcome_of(&again, "one"), "already_so", "{again:#?}");
-    let nothing = ground.undo(&again, false).await.unwrap_err();
-    assert!(nothing.message.contains("purged nothing"), "{nothing}");
-}
-
-#[tokio::test]
-async fn a_hard_purge_cannot_be_taken_back() {
-    let ground = Ground::new("inbox").await;
-    let purged = ground.search_and_purge("wave", "hard_delete").await;
-    let refused = ground.undo(&purged, false).await.unwrap_err();
-    assert_eq!(refused.code, code::NOT_REVERSIBLE);
-    assert!(
-        refused
-            .hint
-            .unwrap()
-            .contains("what was deleted for good does not")
-    );
-    assert_eq!(ground.lab.calls("graph:moveMessage"), 0);
 }
 
 #[tokio::test]

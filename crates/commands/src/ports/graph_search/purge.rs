@@ -24,7 +24,7 @@ use crate::{
         Recount,
         content_search::{RECORD_PURGE, search_changed},
     },
-    search::{same_locations, show_locations},
+    search::difference,
 };
 
 /// So long the index may still find what a purge has taken.
@@ -74,27 +74,12 @@ impl GraphSearch {
         found: &Found,
         order: &PurgeOrder,
     ) -> Result<(), Failure> {
-        if found.query.trim() != order.query.trim() {
-            let difference = format!(
-                "its query was `{}` and is `{}`",
-                escape::clipped(&order.query, 200),
-                escape::clipped(&found.query, 200)
-            );
-            return Err(search_changed(&order.name, &difference));
+        let mut differs = difference::of_query(&order.query, &found.query);
+        if let (None, Some(_)) = (&differs, &order.locations) {
+            let now = self.locations(case, found).await?;
+            differs = difference::of_places(order.locations.as_ref(), now.as_ref());
         }
-        let Some(wanted) = &order.locations else {
-            return Ok(());
-        };
-        let now = self.locations(case, found).await?;
-        if same_locations(now.as_ref(), wanted) {
-            return Ok(());
-        }
-        let difference = format!(
-            "it looked in {} and looks in {}",
-            escape::clipped(&show_locations(Some(wanted)), 200),
-            escape::clipped(&show_locations(now.as_ref()), 200)
-        );
-        Err(search_changed(&order.name, &difference))
+        differs.map_or(Ok(()), |differs| Err(search_changed(&order.name, &differs)))
     }
 
     pub(super) async fn work(

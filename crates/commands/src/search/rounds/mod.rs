@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 
+use super::difference;
 use crate::ports::{DeleteType, Locations, NewSearch, PurgeOrder};
 use sighting::Sighting;
 
@@ -103,25 +104,7 @@ fn differences(
     query: (&str, &str),
     locations: (Option<&Locations>, Option<&Locations>),
 ) -> Vec<String> {
-    let mut out = Vec::new();
-    if query.0.trim() != query.1.trim() {
-        out.push(format!(
-            "its query was `{}` and is `{}`",
-            escape::clipped(query.0, 300),
-            escape::clipped(query.1, 300)
-        ));
-    }
-    let same = match (locations.0, locations.1) {
-        (None, None) => true,
-        (then, Some(now)) => super::same_locations(then, now),
-        (Some(_), None) => false,
-    };
-    if !same {
-        out.push(format!(
-            "it looked in {} and looks in {}",
-            escape::clipped(&super::show_locations(locations.0), 300),
-            escape::clipped(&super::show_locations(locations.1), 300)
-        ));
-    }
-    out
+    let query = difference::of_query(query.0, query.1);
+    let places = difference::of_places(locations.0, locations.1);
+    query.into_iter().chain(places).collect()
 }
