@@ -112,7 +112,7 @@ pub fn token(matches: &ArgMatches) -> Result<u8, Failure> {
         let store = data::open(&path, Access::Beside, &machine).await?;
         match verb {
             "create" => create(&machine, &store, matches).await,
-            "list" => list(&store, matches).await,
+            "list" => list(&machine, &store, matches).await,
             "revoke" => revoke(&machine, &store, matches).await,
             _ => Err(Failure::internal("a verb without a function")),
         }
@@ -227,9 +227,17 @@ fn scope_of(text: &str) -> Option<Scope> {
     serde_json::from_value(text.into()).ok()
 }
 
-async fn list(store: &Store, matches: &ArgMatches) -> Result<u8, Failure> {
-    let tokens = store.tokens().await.map_err(store::failure)?;
-    let tokens: Vec<Value> = tokens.iter().map(object).collect();
+async fn list(machine: &Machine, store: &Store, matches: &ArgMatches) -> Result<u8, Failure> {
+    let now = machine.clock.now();
+    let mut tokens = Vec::new();
+    for row in store.tokens().await.map_err(store::failure)? {
+        let usage = store.usage(&row.name, now).await.map_err(store::failure)?;
+        let mut token = object(&row);
+        if let Some(members) = token.as_object_mut() {
+            members.insert("last_hour".to_owned(), json!(usage));
+        }
+        tokens.push(token);
+    }
     print(&tokens, Format::of(matches));
     Ok(0)
 }
@@ -249,6 +257,7 @@ pub fn print(tokens: &[Value], format: Format) {
                     "Only",
                     "Until",
                     "Last used",
+                    "Changed in the last hour",
                     "Revoked",
                 ],
             );
@@ -262,12 +271,31 @@ pub fn print(tokens: &[Value], format: Format) {
                     only.join(", "),
                     output::text(token, "expires"),
                     output::text(token, "last_used"),
+                    changed(token),
                     output::text(token, "revoked"),
                 ]
             }));
             terminal::data(&table::render(&table));
         }
     }
+}
+
+/// What a token has changed within the hour, and its caps.
+fn changed(token: &Value) -> String {
+    let figure = |of: &str| -> Option<String> {
+        let done = token.get("last_hour")?.get(of)?.as_u64()?;
+        let cap = token
+            .get("caps")
+            .and_then(|caps| caps.get(format!("{of}_per_hour")))
+            .and_then(Value::as_u64);
+        let most = cap.map_or_else(String::new, |cap| format!(" of {cap}"));
+        (done > 0 || cap.is_some()).then(|| format!("{done}{most} {of}"))
+    };
+    let figures: Vec<String> = ["items", "mailboxes"]
+        .into_iter()
+        .filter_map(figure)
+        .collect();
+    figures.join(", ")
 }
 
 async fn revoke(machine: &Machine, store: &Store, matches: &ArgMatches) -> Result<u8, Failure> {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use commands::Plan;
 use engine::{LedgerError, NewRun};
+use jiff::Timestamp;
 use kernel::{Failure, Secret, failure::code, ids::RunId};
 use serde_json::Value;
 use store::{
     AuditEntry, Cancelled, Filter, Freeze, ItemRow, Listed, NewToken, Page, RunRow, State, Store,
-    TokenRow,
+    TokenRow, Usage,
 };
 
 /// The store.
@@ -146,6 +147,11 @@ impl Record {
 
     pub(crate) async fn tokens(&self) -> Result<Vec<TokenRow>> {
         told(self.store.tokens().await)
+    }
+
+    /// What a token has changed within the last hour, or may still change.
+    pub(crate) async fn usage(&self, token: &str, now: Timestamp) -> Result<Usage> {
+        told(self.store.usage(token, now).await)
     }
 
     pub(crate) async fn revoke_token(&self, id: &str, who: &str) -> Result<bool> {

@@ -17,13 +17,18 @@ use crate::{
 const HOUR: std::time::Duration = std::time::Duration::from_hours(1);
 
 impl Store {
-    /// What the token of that name has changed since then, or may still change.
-    pub async fn usage(&self, token: &str, since: Timestamp) -> Result<Usage> {
-        let (token, since) = (token.to_owned(), since.as_microsecond());
+    /// What the token of that name has changed within the hour before, or may still change: what
+    /// its hourly caps are held against.
+    pub async fn usage(&self, token: &str, now: Timestamp) -> Result<Usage> {
+        let (token, since) = (token.to_owned(), hour_before(now.as_microsecond()));
         self.db
             .read(move |conn| Box::pin(async move { used(conn, &token, since).await }))
             .await
     }
+}
+
+fn hour_before(now: i64) -> i64 {
+    now.saturating_sub(micros(HOUR))
 }
 
 async fn used(conn: &mut Conn, token: &str, since: i64) -> Result<Usage> {
@@ -47,7 +52,7 @@ pub(crate) async fn hold(conn: &mut Conn, token: &str) -> Result<()> {
 
 /// Refuses a run that would take its caller beyond what it may change within an hour.
 pub(crate) async fn check(conn: &mut Conn, token: &str, quota: &Quota, now: i64) -> Result<()> {
-    let used = used(conn, token, now.saturating_sub(micros(HOUR))).await?;
+    let used = used(conn, token, hour_before(now)).await?;
     let allowed = quota.after(used.items, used.mailboxes);
     allowed.map_err(|failure| LedgerError::Refused(Box::new(failure)))
 }

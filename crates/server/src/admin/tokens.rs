@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{ErrorKind, Failure, failure::code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{Caps, NewToken, Scope, TokenRow};
+use store::{Caps, NewToken, Scope, TokenRow, Usage};
 
 use crate::{
     access::{Caller, forbids},
@@ -93,6 +93,20 @@ pub(crate) struct TokenView {
     last_used: Option<String>,
     /// When it was revoked.
     revoked: Option<String>,
+    /// What it has changed within the last hour.
+    last_hour: UsageView,
+}
+
+/// What the hourly caps of a token are held against: what was done within the last hour, and what
+/// runs that are not over may still do.
+#[derive(Debug, Serialize, JsonSchema)]
+struct UsageView {
+    /// Runs that change something.
+    runs: u64,
+    /// Their items.
+    items: u64,
+    /// Mailboxes that they touch.
+    mailboxes: u64,
 }
 
 /// A token that was made.
@@ -127,7 +141,7 @@ impl ScopeName {
 }
 
 impl TokenView {
-    fn of(row: &TokenRow) -> Self {
+    fn of(row: &TokenRow, usage: Usage) -> Self {
         Self {
             id: row.id.clone(),
             name: row.name.clone(),
@@ -145,6 +159,11 @@ impl TokenView {
             expires: row.expires.to_string(),
             last_used: row.last_used.map(|at| at.to_string()),
             revoked: row.revoked.map(|at| at.to_string()),
+            last_hour: UsageView {
+                runs: usage.runs,
+                items: usage.items,
+                mailboxes: usage.mailboxes,
+            },
         }
     }
 }
@@ -152,8 +171,13 @@ impl TokenView {
 /// `GET /api/v1/tokens`.
 pub(crate) async fn list(call: Call) -> Result<Response, Failure> {
     call.caller()?.unbound()?;
-    let rows = call.app.record.tokens().await?;
-    reply::json(200, &rows.iter().map(TokenView::of).collect::<Vec<_>>())
+    let (record, now) = (&call.app.record, call.app.clock.now());
+    let mut all = Vec::new();
+    for row in record.tokens().await? {
+        let usage = record.usage(&row.name, now).await?;
+        all.push(TokenView::of(&row, usage));
+    }
+    reply::json(200, &all)
 }
 
 /// `POST /api/v1/tokens`.
@@ -163,7 +187,7 @@ pub(crate) async fn create(call: Call) -> Result<Response, Failure> {
     let new = checked(&call, caller, body)?;
     let (row, secret) = call.app.record.create_token(new, caller.name()).await?;
     let view = NewTokenView {
-        token: TokenView::of(&row),
+        token: TokenView::of(&row, Usage::default()),
         secret: secret.expose().to_owned(),
     };
     reply::json(201, &view)

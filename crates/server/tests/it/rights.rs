@@ -193,6 +193,14 @@ async fn caps_count_items_in_a_run_and_in_an_hour() {
     let mut dry = block(&["d@w.example", "e@w.example", "f@w.example"]);
     dry["dry_run"] = json!(true);
     start(dry).await.is(200);
+    let tokens = world.ask("GET", "/api/v1/tokens").send().await.is(200);
+    let tokens = tokens.json();
+    let named = |token: &&Value| token["name"] == "capped";
+    let ours = tokens.as_array().unwrap().iter().find(named).unwrap();
+    assert_eq!(
+        ours["last_hour"],
+        json!({ "runs": 2, "items": 3, "mailboxes": 0 })
+    );
 }
 
 /// How many of so many requests were taken, and how many refused for a cap, when all come at once.
