@@ -290,11 +290,15 @@ impl Change for StartComplianceContentSearch {
                     made: search::made(&said),
                     ..Applied::ask_all(step)
                 },
-                Err(mut failure) => {
-                    // Whoever reads that it was refused must know what stands there all the same.
-                    failure.hint.get_or_insert_with(|| NOT_RUN.to_owned());
-                    Applied::failed(open, failure)
+                // Whoever reads that it was refused must know what stands there all the same.
+                Err(failure) if !failure.may_have_taken_effect() => {
+                    let hint = match &failure.hint {
+                        Some(own) => format!("{NOT_RUN}; {own}"),
+                        None => NOT_RUN.to_owned(),
+                    };
+                    Applied::failed(open, failure.hint(hint))
                 }
+                Err(failure) => Applied::failed(open, failure),
             },
             Action::Wait | Action::Follow => Applied::ask_all(step),
         }
