@@ -409,8 +409,8 @@ pub trait ContentSearch: Send + Sync {
         false
     }
 
-    /// The hits of the search's last run that lie in Recoverable Items, by mailbox; none where this
-    /// way cannot tell. Over Graph a preview of that run must be there.
+    /// The hits of the search's last run that lie in Recoverable Items out of their owner's reach (not
+    /// in Deletions), by mailbox; none where this way cannot tell. Over Graph a preview of that run must be there.
     async fn recoverable(&self, _name: &str) -> Result<Option<Vec<MailboxHits>>, Failure> {
         Ok(None)
     }

@@ -209,3 +209,55 @@ async fn held_copies_are_seen_where_they_lie_and_counted_apart() {
         "held_copies"
     );
 }
+
+/// A wave in mailboxes that keep for their owner what is deleted for good, as every new one does;
+/// and so many purges of it that go so.
+async fn in_recovering_mailboxes(kind: FaultKind, purges: u64) -> (Ground, Planting, RunResult) {
+    let ground = Ground::new().await;
+    let wave = Planting {
+        messages: 20,
+        recovering: 2,
+        to: plain_mailboxes(&ground.lab, 3),
+        ..Planting::default()
+    };
+    ground.lab.running.plant(&wave).unwrap();
+    ground.lab.faults(vec![Fault {
+        matches: Match {
+            endpoint: Endpoint::Graph,
+            cmdlet: Some("graph:purgeData".to_owned()),
+            ..Match::default()
+        },
+        count: purges,
+        ..Fault::once(kind)
+    }]);
+    let result = ground.run(hard(&wave)).await;
+    (ground, wave, result)
+}
+
+#[tokio::test]
+async fn what_lies_in_an_inbox_is_left_and_not_called_a_kept_copy() {
+    // The service says that all is done, and nothing is.
+    let (ground, wave, result) = in_recovering_mailboxes(FaultKind::WarningOnly, 100).await;
+    let (said, all) = (statement(&result), ground.visible(&wave) as u64);
+    assert_eq!(all, 20);
+    assert!(said.starts_with("Not proven:"), "{said}");
+    assert!(said.contains("20 items are left"), "{said}");
+    assert!(said.contains(": 20 items in 3 mailboxes"), "{said}");
+    assert_eq!(result.key_fields["proven"], false);
+    assert_eq!(result.raw_data["statement"]["left"], all);
+    assert_eq!(result.raw_data["statement"]["held"], 0);
+    assert_eq!(result.raw_data["statement"]["purged"], 0);
+    for item in result.items.iter().filter(|item| item.input.contains('@')) {
+        assert_eq!(item.outcome, Outcome::Pending, "{item:#?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_purge_left_in_an_inbox_is_purged_in_the_next_round() {
+    let (ground, wave, result) = in_recovering_mailboxes(FaultKind::PartlySucceeded, 1).await;
+    assert_eq!(ground.visible(&wave), 0, "{}", statement(&result));
+    assert_eq!(ground.purges(), 2);
+    let said = statement(&result);
+    assert!(said.starts_with("searched again at"), "{said}");
+    assert!(said.ends_with("; held copies remain in 2"), "{said}");
+}

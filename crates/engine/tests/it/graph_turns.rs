@@ -302,25 +302,23 @@ async fn a_search_that_is_run_again_while_its_deletion_waits_is_not_purged() {
     assert_eq!(ground.lab.calls("graph:purgeData"), 1);
 }
 
-#[tokio::test]
-async fn a_deletion_whose_turn_does_not_come_says_for_whom_it_waits() {
+/// A purge of another process is under way, and goes on for ever.
+async fn blocked() -> (Ground, Arc<Tenant>) {
     let ground = Ground::new(200, 0).await;
     let (first, second) = (ground.process(), ground.process());
-    for (process, name) in [(&first, "one"), (&second, "two")] {
-        ground.plant(name, 3);
-        ground.searched(process, name).await;
-    }
+    ground.plant("one", 3);
+    ground.plant("two", 3);
+    let one = ground.searched(&first, "one").await;
+    ground.searched(&second, "two").await;
     let slow = |settings: &mut sandbox::Settings| settings.pace_percent = 100_000;
     ground.lab.running.change(slow).unwrap();
-    let one = first.search.find("one").await.unwrap().unwrap();
-    let order = PurgeOrder {
-        name: "one".to_owned(),
-        delete: DeleteType::HardDelete,
-        query: one.query,
-        locations: None,
-        after: one.ended_at,
-    };
-    first.search.purge(&order).await.unwrap();
+    first.search.purge(&one).await.unwrap();
+    (ground, second)
+}
+
+#[tokio::test]
+async fn a_deletion_whose_turn_does_not_come_says_for_whom_it_waits() {
+    let (ground, second) = blocked().await;
     let input = json!({
         "search_names": ["two"], "delete_type": "hard_delete", "time_limit": "2m",
     });
@@ -333,4 +331,33 @@ async fn a_deletion_whose_turn_does_not_come_says_for_whom_it_waits() {
     assert_eq!(item.code, Some(code::NOT_READY));
     assert!(item.message.contains("one at a time"), "{item:#?}");
     assert_eq!(ground.lab.calls("graph:purgeData"), 1);
+}
+
+#[tokio::test]
+async fn a_search_and_purge_whose_turn_does_not_come_has_purged_nothing_and_says_so() {
+    for delete_type in ["soft_delete", "hard_delete"] {
+        let (ground, second) = blocked().await;
+        // The search itself is quick; the purge before it is not over for all that.
+        let quick = |settings: &mut sandbox::Settings| settings.pace_percent = 0;
+        ground.lab.running.change(quick).unwrap();
+        let input = json!({
+            "query": "from:\"two@attacker.example\"", "delete_type": delete_type,
+            "settling_time": "5s", "time_limit": "2m",
+        });
+        let cancel = Cancel::default();
+        let command = "search-and-purge";
+        let run = ground.lab.run_on(&second, command, input, false, &cancel);
+        let result = Box::pin(run).await.unwrap();
+        let purge = |item: &&engine::ItemView| item.input.ends_with("round 1");
+        let round = result.items.iter().find(purge).unwrap();
+        assert_eq!(round.outcome, Outcome::NotAttempted, "{round:#?}");
+        let statement = &result.raw_data["statement"];
+        assert_eq!(statement["rounds"], 0, "{statement:#}");
+        assert_eq!(statement["purged"], 0, "{statement:#}");
+        assert_eq!(statement["proven"], false);
+        let said = result.key_fields["statement"].as_str().unwrap();
+        assert!(said.starts_with("Not proven:"), "{said}");
+        assert!(said.contains("one at a time"), "{said}");
+        assert_eq!(ground.lab.calls("graph:purgeData"), 1);
+    }
 }

@@ -114,8 +114,9 @@ pub struct Estimate {
     pub items: u64,
     /// Their size in bytes.
     pub size: u64,
-    /// Items in the locations that are not indexed, and so cannot be said to match or not.
-    pub unindexed: u64,
+    /// Items in the locations that are not indexed, and so cannot be said to match or not; none
+    /// where the service gives no number.
+    pub unindexed: Option<u64>,
     /// Their size in bytes.
     pub unindexed_size: u64,
     /// Mailboxes with hits.
@@ -190,7 +191,7 @@ impl Work {
         let estimate = count("indexedItemCount").map(|items| Estimate {
             items,
             size: count("indexedItemsSize").unwrap_or(0),
-            unindexed: count("unindexedItemCount").unwrap_or(0),
+            unindexed: count("unindexedItemCount"),
             unindexed_size: count("unindexedItemsSize").unwrap_or(0),
             mailboxes: count("mailboxCount").unwrap_or(0),
         });

@@ -143,7 +143,7 @@ async fn a_search_is_read_with_its_last_estimate() {
     assert_eq!(last.status, OperationStatus::Succeeded);
     let estimate = last.estimate.unwrap();
     assert_eq!((estimate.items, estimate.size), (1756, 89_489_297));
-    assert_eq!((estimate.unindexed, estimate.mailboxes), (1, 4));
+    assert_eq!((estimate.unindexed, estimate.mailboxes), (Some(1), 4));
     assert_eq!(last.files[0].name, "Reports.zip");
     assert!(last.ended_at > last.created_at && last.result.is_none());
     assert_eq!(

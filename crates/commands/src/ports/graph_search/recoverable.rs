@@ -1,4 +1,4 @@
-//! Where hits lie: in Recoverable Items or not, by the report of the items.
+//! Where hits lie: where purged mail does or not, by the report of the items.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,9 @@ use super::{GraphSearch, counts::has_results};
 use crate::ports::MailboxHits;
 
 impl GraphSearch {
-    /// The hits of the newest report that lie in Recoverable Items, by mailbox; none while there is
-    /// no report of the search's last run.
+    /// The hits of the newest report that lie in Recoverable Items, by mailbox, but for those in
+    /// Deletions, out of which their owner brings them back; none while there is no report of the
+    /// search's last run.
     pub(super) async fn in_recoverable_items(
         &self,
         name: &str,
@@ -42,14 +43,12 @@ impl GraphSearch {
     }
 }
 
-/// The mailbox in whose Recoverable Items a row lies, in lower case.
+/// The mailbox in whose Recoverable Items a row lies out of its owner's reach, in lower case.
 fn mailbox(row: &ItemRow) -> Option<String> {
     let path = row.path.as_deref()?;
-    let folder = |part: &str| {
+    let is = |part: &str, name: &str| {
         let letters = part.chars().filter(|c| c.is_alphanumeric());
-        letters
-            .collect::<String>()
-            .eq_ignore_ascii_case("RecoverableItems")
+        letters.collect::<String>().eq_ignore_ascii_case(name)
     };
     // The root of the tree only: people name folders as they like.
     let mut parts = path.split(['/', '\\']).filter(|part| !part.is_empty());
@@ -59,7 +58,9 @@ fn mailbox(row: &ItemRow) -> Option<String> {
     } else {
         first
     };
-    folder(root).then(|| row.mailbox.as_ref().map(|one| one.to_lowercase()))?
+    let kept =
+        is(root, "RecoverableItems") && !parts.next().is_some_and(|one| is(one, "Deletions"));
+    kept.then(|| row.mailbox.as_ref().map(|one| one.to_lowercase()))?
 }
 
 #[cfg(test)]
@@ -75,8 +76,9 @@ mod tests {
         };
         for path in [
             "a@x.example\\Recoverable Items\\Purges",
-            "a@x.example/RecoverableItems/Deletions",
+            "a@x.example/RecoverableItems/DiscoveryHolds",
             "Recoverable Items\\Purges",
+            "Recoverable Items",
         ] {
             assert_eq!(
                 mailbox(&row(path)).as_deref(),
@@ -87,6 +89,8 @@ mod tests {
         for path in [
             "a@x.example\\Inbox\\Recoverable Items",
             "a@x.example\\Inbox",
+            "a@x.example/RecoverableItems/Deletions",
+            "Recoverable Items\\Deletions\\Old",
             "",
         ] {
             assert_eq!(mailbox(&row(path)), None, "{path}");

@@ -162,8 +162,13 @@ impl GraphSearch {
         };
         let totals = work
             .filter(|_| state.has_results())
-            .and_then(|work| work.estimate)
-            .unwrap_or_default();
+            .and_then(|work| work.estimate);
+        // A number that is not there is no zero.
+        let mut unread = counts.unread.clone();
+        if state.has_results() && totals.is_none_or(|totals| totals.unindexed.is_none()) {
+            unread.push("the service gives no total of the search".to_owned());
+        }
+        let totals = totals.unwrap_or_default();
         // What was written behind the description is no change of the search, and an estimate that
         // counted what a purge left is no new run of it.
         let last = mark.last();
@@ -186,9 +191,9 @@ impl GraphSearch {
             state,
             items: totals.items,
             size: totals.size,
-            unindexed: totals.unindexed,
+            unindexed: totals.unindexed.unwrap_or(0),
             mailboxes: counts.mailboxes.clone(),
-            unread_counts: counts.unread.clone(),
+            unread_counts: unread,
             searched: counts.searched,
             created_by: found.created_by.clone(),
             changed_at: if same {

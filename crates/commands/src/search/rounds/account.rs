@@ -20,6 +20,8 @@ pub(super) enum Ending {
     Done,
     /// A later look found what the first had not; where.
     Outside(String),
+    /// Nothing but copies that a mailbox may keep is found, and where they lie could not be read.
+    Unseen(String),
     /// A purge took nothing, and what is found stays the same.
     NoProgress,
     /// So many purges were allowed.

@@ -250,7 +250,7 @@ async fn turn(asked: &Asked<'_>, tenant: &Tenant, notes: &Notes) -> Verdict {
         Ok(None) => Verdict::NotTaken,
         Ok(Some(busy)) => {
             let poll = tenant.search.manner(&notes.name).poll;
-            Verdict::Running(poll, Box::new(busy))
+            Verdict::HeldBack(poll, Box::new(busy))
         }
     }
 }

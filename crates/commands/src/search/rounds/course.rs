@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{SEARCH, round_key, sighting::Sighting};
-use crate::{History, Item, Settled, ports::Preparation};
+use crate::{History, Item, Outcome, Settled, ports::Preparation};
 
 /// What a step does. The number tells steps of the same kind apart, so that each has its own tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,19 +198,20 @@ impl<'a> Course<'a> {
         let Some(sighting) = &notes.sighting else {
             return;
         };
-        if self
-            .sightings
-            .last()
-            .is_none_or(|last| last.run != sighting.run)
-        {
-            self.sightings.push((**sighting).clone());
-        }
+        // A later step may know more of what the same run found.
+        self.sightings.pop_if(|last| last.run == sighting.run);
+        self.sightings.push((**sighting).clone());
         match phase {
             Phase::Settle(run) => self.waited.push(run),
             Phase::Purge(round) => {
                 let settled: &'a Settled = self.settled;
                 let known = self.rounds.len() >= usize::try_from(round).unwrap_or(usize::MAX);
-                let item = settled.item(&round_key(round)).filter(|_| !known);
+                // What was refused, or never sent, has purged nothing.
+                let made = |item: &&Item| {
+                    !matches!(item.outcome, Outcome::Rejected | Outcome::NotAttempted)
+                };
+                let item = settled.item(&round_key(round)).filter(made);
+                let item = item.filter(|_| !known);
                 if let Some(item) = item {
                     self.rounds.push(Round {
                         sighting: (**sighting).clone(),

@@ -33,7 +33,8 @@ pub(super) async fn fill(
     };
     let per_mailbox = tenant.search.manner(&course.name).per_mailbox;
     for hits in &sighting.mailboxes {
-        let copies = copies(hits, course, last, per_mailbox);
+        let counted = counted(hits, course);
+        let copies = copies(hits, course, last, per_mailbox).max(counted);
         if copies == 0 {
             continue;
         }
@@ -41,6 +42,7 @@ pub(super) async fn fill(
             Keeps::Yes(why) => sighting.kept.push(Kept {
                 mailbox: hits.location.clone(),
                 items: copies,
+                counted,
                 why,
                 seen: false,
             }),
@@ -55,35 +57,48 @@ pub(super) async fn fill(
     unread
 }
 
-/// Looks where the copies lie. What cannot be told is not seen.
-pub(super) async fn see(sighting: &mut Sighting, name: &str, tenant: &Tenant) {
+/// Looks where the copies lie, and takes for kept what lies where purged mail does. Where that
+/// cannot be told nothing changes; gives why.
+pub(super) async fn see(sighting: &mut Sighting, name: &str, tenant: &Tenant) -> Option<String> {
     if sighting.kept.is_empty() {
-        return;
+        return None;
     }
-    let Ok(Some(there)) = tenant.search.recoverable(name).await else {
-        return;
+    let there = match tenant.search.recoverable(name).await {
+        Ok(Some(there)) => there,
+        Ok(None) => return Some("there is no list of them".to_owned()),
+        Err(failure) => return Some(failure.message),
     };
     for kept in &mut sighting.kept {
-        let mut there = there.iter();
-        let lying = there.find(|one| one.location.eq_ignore_ascii_case(&kept.mailbox));
-        kept.seen = lying.is_some_and(|one| one.items >= kept.items);
+        let lying = there
+            .iter()
+            .filter(|one| one.location.eq_ignore_ascii_case(&kept.mailbox));
+        kept.items = lying.map(|one| one.items).sum::<u64>().min(kept.items);
+        kept.seen = true;
     }
+    sighting.kept.retain(|kept| kept.items > 0);
+    None
 }
 
-/// How many of the hits the purges so far must have taken, if the mailbox keeps what they take.
+/// How many of the hits may be copies that purges took before, or found as such.
 fn copies(hits: &MailboxHits, course: &Course<'_>, last: &Round<'_>, per_mailbox: u64) -> u64 {
     let mailbox = hits.location.to_lowercase();
     // It found some and took none: there are none that it could take.
     if last.took(&mailbox) == Some(0) && last.sighting.by_mailbox().contains_key(&mailbox) {
         return hits.items;
     }
-    if let Some(purged) = course.purged(&mailbox) {
-        return purged.min(hits.items);
+    if course.purged(&mailbox).is_some() {
+        return 0;
     }
     // Nothing counts: they are copies when so many purges could have taken all of them.
     let rounds = course.rounds.len() as u64;
     let most = rounds.saturating_mul(per_mailbox);
     if most >= hits.items { hits.items } else { 0 }
+}
+
+/// How many of the hits the service has counted as purged.
+fn counted(hits: &MailboxHits, course: &Course<'_>) -> u64 {
+    let purged = course.purged(&hits.location.to_lowercase());
+    purged.unwrap_or(0).min(hits.items)
 }
 
 async fn keeps(tenant: &Tenant, mailbox: &str) -> Keeps {

@@ -1,6 +1,8 @@
 //! What a look at the search means: whether it is still the one that was made, whether it looked
 //! everywhere, and whether another purge has something to take.
 
+use std::collections::HashSet;
+
 use kernel::{Failure, escape};
 
 use super::{changed, course::Course, differences, look::Look, sighting::Sighting, texts};
@@ -9,7 +11,7 @@ use crate::{
     ports::{Locations, Manner, Search},
 };
 
-/// Of mailboxes that were not searched, so many are looked for.
+/// So many mailboxes are looked for, of those that were not searched or bear another name.
 const MOST_NAMED: usize = 50;
 
 impl Look<'_, '_> {
@@ -18,21 +20,46 @@ impl Look<'_, '_> {
         self.tenant.search.manner(&self.course.name)
     }
 
-    /// Whether a search asks for the same in as many places.
-    pub(super) fn is_meant(&self, found: &Search) -> bool {
-        let places = match (&self.asked.locations, &found.locations) {
-            (Locations::All, Some(Locations::All)) => true,
-            // The service may name a mailbox otherwise than the user does.
-            (Locations::Mailboxes(asked), Some(Locations::Mailboxes(there))) => {
-                asked.len() == there.len()
+    /// Whether a search asks for the same in the same places.
+    pub(super) async fn is_meant(&self, found: &Search) -> bool {
+        let same_query = found.query.trim() == self.asked.query.trim();
+        same_query
+            && match (&self.asked.locations, &found.locations) {
+                (Locations::All, Some(Locations::All)) => true,
+                (Locations::Mailboxes(asked), Some(Locations::Mailboxes(there))) => {
+                    self.are_the_same(asked, there).await
+                }
+                _ => false,
             }
-            _ => false,
+    }
+
+    /// Whether two lists name the same mailboxes: the service may name one otherwise than the user
+    /// does.
+    async fn are_the_same(&self, asked: &[String], there: &[String]) -> bool {
+        let without = |list: &[String], other: &[String]| -> Vec<String> {
+            let other: HashSet<String> = other.iter().map(|one| one.to_lowercase()).collect();
+            let left = list.iter().map(|one| one.to_lowercase());
+            left.filter(|one| !other.contains(one)).collect()
         };
-        places && found.query.trim() == self.asked.query.trim()
+        let (mut asked, mut there) = (without(asked, there), without(there, asked));
+        if asked.len() != there.len() || asked.len() > MOST_NAMED {
+            return false;
+        }
+        for names in [&mut asked, &mut there] {
+            for name in names.iter_mut() {
+                let found = mailbox::find(self.tenant, name).await.ok();
+                let Some(object) = found.and_then(|found| found.object()) else {
+                    return false;
+                };
+                *name = object;
+            }
+            names.sort();
+        }
+        asked == there
     }
 
     /// Whether the search is another than was made, or than was looked at first.
-    pub(super) fn edited(&self, search: &Search) -> Option<Failure> {
+    pub(super) async fn edited(&self, search: &Search) -> Option<Failure> {
         let first = self.course.sightings.first();
         let then = first.map_or(Some(&self.asked.locations), |first| {
             first.locations.as_ref()
@@ -41,7 +68,7 @@ impl Look<'_, '_> {
             (self.asked.query, &search.query),
             (then, search.locations.as_ref()),
         );
-        let same = found.is_empty() || first.is_none() && self.is_meant(search);
+        let same = found.is_empty() || first.is_none() && self.is_meant(search).await;
         (!same).then(|| changed(&search.name, &found))
     }
 

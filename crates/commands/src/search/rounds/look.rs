@@ -145,7 +145,9 @@ impl Look<'_, '_> {
         };
         let ours = self.course.settled.attempts(SEARCH).any(|one| sure(&one));
         match found {
-            Some(found) if !ours || !self.is_meant(&found) => self.reject(texts::taken(&found)),
+            Some(found) if !ours || !self.is_meant(&found).await => {
+                self.reject(texts::taken(&found));
+            }
             Some(found) => self.run(1, found.started_at),
             None if failure.code == code::ALREADY_EXISTS => self.reject(failure.clone()),
             None => self.create().await,
@@ -174,7 +176,7 @@ impl Look<'_, '_> {
             return self.run(number, notes.started_at);
         };
         self.plan.warnings.extend(search.warnings.iter().cloned());
-        if let Some(failure) = self.edited(&search) {
+        if let Some(failure) = self.edited(&search).await {
             return self.reject(failure);
         }
         let ran = search.started_at.is_some() && search.started_at != notes.started_at;
@@ -239,13 +241,17 @@ impl Look<'_, '_> {
                 most_mailboxes,
             ));
         }
+        if !waited && !self.progressed(&sighting) {
+            return self.settle(sighting);
+        }
+        self.again(sighting);
+    }
+
+    /// Something is left: another purge, if that leads on.
+    fn again(&mut self, sighting: Sighting) {
         let most = usize::try_from(self.asked.max_rounds).unwrap_or(usize::MAX);
         if !self.progressed(&sighting) {
-            if waited {
-                self.finish(&Ending::NoProgress);
-            } else {
-                self.settle(sighting);
-            }
+            self.finish(&Ending::NoProgress);
         } else if self.course.rounds.len() >= most {
             self.finish(&Ending::Limit(self.asked.max_rounds));
         } else {
@@ -306,17 +312,22 @@ impl Look<'_, '_> {
         !self.manner().recounts
     }
 
-    /// What the last run found is listed: where the copies lie is the last thing to be seen.
+    /// What the last run found is listed: where the copies lie is seen now. What does not lie where
+    /// purged mail does is there for its owner, and is purged.
     async fn listed(&mut self) {
-        if let Some(mut last) = self.course.sightings.pop() {
-            holds::see(&mut last, &self.course.name, self.tenant).await;
-            let unseen = last.kept.iter().any(|kept| !kept.seen);
-            if unseen && self.list_was_lost() {
-                return self.list(last);
-            }
-            self.course.sightings.push(last);
+        let Some(mut last) = self.course.sightings.pop() else {
+            return self.finish(&Ending::Done);
+        };
+        let untold = holds::see(&mut last, &self.course.name, self.tenant).await;
+        if untold.is_some() && self.list_was_lost() {
+            return self.list(last);
         }
-        self.finish(&Ending::Done);
+        self.course.sightings.push(last.clone());
+        match untold {
+            Some(why) => self.finish(&Ending::Unseen(why)),
+            None if last.open() == 0 => self.finish(&Ending::Done),
+            None => self.again(last),
+        }
     }
 
     /// Whether a list was asked for once, and nobody knows whether the service ever heard of it.
@@ -367,6 +378,9 @@ impl Look<'_, '_> {
     }
 
     fn finish(&mut self, ending: &Ending) {
+        if let Some(last) = self.course.sightings.last_mut() {
+            last.keep_what_is_known();
+        }
         account::finish(&self.course, self.asked, ending, &mut self.plan);
     }
 }

@@ -52,6 +52,10 @@ impl End<'_> {
                 "a later search found items that the first had not, and nothing of them was purged: {}",
                 escape::clipped(places, 300)
             )),
+            Ending::Unseen(why) => Some(format!(
+                "where the items that are still found lie could not be read: {}",
+                escape::clipped(why, 300)
+            )),
             Ending::NoProgress => Some("the last purge took nothing".to_owned()),
             Ending::Limit(rounds) => {
                 Some(format!("{rounds} purges were allowed, and there is more"))
@@ -74,6 +78,11 @@ impl End<'_> {
             if let Some(why) = &one.partial {
                 let why = escape::clipped(why, 300);
                 out.push(format!("a search could not look everywhere: {why}"));
+            }
+            if one.unplaced {
+                out.push(
+                    "the counts of a search could not all be read, or do not add up".to_owned(),
+                );
             }
         }
         out.extend(self.everywhere(second));

@@ -45,8 +45,11 @@ pub(super) struct Sighting {
 pub(super) struct Kept {
     /// The mailbox, as the search names it.
     pub(super) mailbox: String,
-    /// How many.
+    /// How many. Before it was looked where they lie, so many may be.
     pub(super) items: u64,
+    /// So many of them the service has counted as purged.
+    #[serde(default)]
+    pub(super) counted: u64,
     /// What keeps them, for a person.
     pub(super) why: String,
     /// Whether they were seen in Recoverable Items.
@@ -90,6 +93,17 @@ impl Sighting {
         self.kept
             .iter()
             .find(|one| one.mailbox.eq_ignore_ascii_case(mailbox))
+    }
+
+    /// Takes for kept only what was seen where purged mail lies, or else counted as purged: the
+    /// rest may as well lie in a folder that its owner opens.
+    pub(super) fn keep_what_is_known(&mut self) {
+        self.kept.retain_mut(|kept| {
+            if !kept.seen {
+                kept.items = kept.items.min(kept.counted);
+            }
+            kept.items > 0
+        });
     }
 
     /// Hits that a purge may still take.

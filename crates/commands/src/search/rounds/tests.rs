@@ -489,3 +489,41 @@ async fn whoever_takes_it_over_comes_to_the_same_end_and_repeats_no_purge_blindl
         }
     }
 }
+
+#[tokio::test]
+async fn a_search_that_looks_elsewhere_before_it_was_ever_looked_at_is_not_purged() {
+    let swapped = |state: &mut State| {
+        let search = state.searches.get_mut("wave").unwrap();
+        search.locations = Some(Locations::Mailboxes(vec![B.to_owned()]));
+    };
+    let fake = FakeSearch::stocked(&[(A, 3, false), (B, 3, false)]);
+    fake.0.lock().unwrap().before_run.insert(1, swapped);
+    let only = Input {
+        mailboxes: Some(Values(vec![A.into()])),
+        ..input(DeleteType::HardDelete)
+    };
+    let driven = drive(&fake, &only).await;
+    assert_eq!(count(&fake, "purge "), 0);
+    let search = item(&driven, rounds::SEARCH);
+    assert_eq!(search.code(), Some(&code::SEARCH_CHANGED));
+    let told = "it looked in a@x.example and looks in b@x.example";
+    assert!(search.message.contains(told), "{}", search.message);
+}
+
+#[tokio::test]
+async fn counts_that_do_not_add_up_prove_nothing() {
+    let unread = |state: &mut State| {
+        let search = state.searches.get_mut("wave").unwrap();
+        search.unread_counts = vec!["a row without a number".to_owned()];
+    };
+    let fake = FakeSearch::stocked(&[(A, 3, false)]);
+    fake.0.lock().unwrap().before_run.insert(3, unread);
+    let driven = drive(&fake, &input(DeleteType::HardDelete)).await;
+    let said = statement(&driven);
+    assert_eq!(said.context["left"], 0);
+    assert!(
+        said.message.starts_with("Not proven: the counts of a search could not all be read"),
+        "{}",
+        said.message
+    );
+}
