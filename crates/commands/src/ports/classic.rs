@@ -101,6 +101,7 @@ fn search_of(row: &Row, warnings: Said) -> Search {
             })
             .collect(),
         unread_counts: counts.unparsed,
+        unread_report: None,
         searched: row
             .number("NumBindings")
             .and_then(|n| u64::try_from(n).ok()),

@@ -122,6 +122,9 @@ pub struct Search {
     pub mailboxes: Vec<MailboxHits>,
     /// Parts of the text of hits that could not be read.
     pub unread_counts: Vec<String>,
+    /// Why the report that the counts by mailbox stand in was not read at all.
+    #[serde(default)]
+    pub unread_report: Option<Failure>,
     /// How many mailboxes were searched, where the service says.
     pub searched: Option<u64>,
     /// Who made it.

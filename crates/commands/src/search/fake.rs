@@ -91,6 +91,7 @@ pub(crate) fn search(name: &str, hits: &[(&str, u64)]) -> Search {
             })
             .collect(),
         unread_counts: Vec::new(),
+        unread_report: None,
         searched: Some(60),
         created_by: Some("soc".to_owned()),
         changed_at: Some(at(0)),

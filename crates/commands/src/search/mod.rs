@@ -12,9 +12,11 @@ pub mod rounds;
 pub mod running;
 pub mod sample;
 pub mod turns;
+mod unread;
 pub mod way;
 
 pub use lines::{again_line, preview_line, purge_line, shell, status_line};
+pub use unread::counts_unread;
 
 use std::time::Duration;
 

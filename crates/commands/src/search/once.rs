@@ -203,6 +203,9 @@ pub async fn look_at(
         };
         return Ok(Next::Settle(Box::new(account(&asked, &action, manner))));
     }
+    if let Some(failure) = search::counts_unread(&search) {
+        return Ok(Next::Refuse(failure));
+    }
     if let Some(fewer) = search::fewer(&search) {
         return Ok(Next::Refuse(search::not_everywhere(&fewer)));
     }

@@ -6,7 +6,7 @@ use graph::{
     ediscovery::{OperationStatus, Work},
     report::{LocationRow, Locations},
 };
-use kernel::escape;
+use kernel::{ErrorKind, Failure, escape, failure::code};
 
 use super::GraphSearch;
 use crate::ports::MailboxHits;
@@ -24,7 +24,17 @@ pub(super) struct Counts {
     /// Rows that could not be understood.
     pub unread: Vec<String>,
     /// Why the report was not read.
-    pub failed: Option<String>,
+    pub failed: Option<Failure>,
+}
+
+impl Counts {
+    /// Why the report was not read, and what to do about it, for a person.
+    pub(super) fn why(&self) -> Option<String> {
+        let failure = self.failed.as_ref()?;
+        let hint = failure.hint.as_deref();
+        let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+        Some(escape::clipped(&format!("{}{hint}", failure.message), 500))
+    }
 }
 
 impl GraphSearch {
@@ -50,7 +60,7 @@ impl GraphSearch {
     async fn read_counts(&self, work: &Work) -> Counts {
         let Some(file) = work.files.first() else {
             return Counts {
-                failed: Some("the service lists no report of it".to_owned()),
+                failed: Some(none_listed()),
                 ..Counts::default()
             };
         };
@@ -78,16 +88,19 @@ impl GraphSearch {
                 counts.unread = told.first_unread.into_iter().collect();
             }
             Err(error) => {
-                let failure = error.failure();
-                counts = Counts::default();
-                let hint = failure
-                    .hint
-                    .map_or_else(String::new, |hint| format!(" ({hint})"));
-                counts.failed = Some(escape::clipped(&format!("{}{hint}", failure.message), 500));
+                counts = Counts {
+                    failed: Some(error.failure()),
+                    ..Counts::default()
+                };
             }
         }
         counts
     }
+}
+
+fn none_listed() -> Failure {
+    let text = "the service lists no report of it";
+    Failure::new(ErrorKind::NotFound, code::NOT_FOUND, text).status(404)
 }
 
 /// Whether results of it can be acted on.

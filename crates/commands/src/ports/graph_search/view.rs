@@ -177,7 +177,7 @@ impl GraphSearch {
         let counted = last
             .filter(|last| last.left.is_some() && last.left.as_ref() == work.map(|work| &work.id));
         let mut warnings = Vec::new();
-        if let Some(why) = &counts.failed {
+        if let Some(why) = counts.why() {
             warnings.push(format!(
                 "`{}`: the counts by mailbox were not read, only the totals are known: {why}",
                 escape::clipped(&found.name, 120)
@@ -194,6 +194,7 @@ impl GraphSearch {
             unindexed: totals.unindexed.unwrap_or(0),
             mailboxes: counts.mailboxes.clone(),
             unread_counts: unread,
+            unread_report: counts.failed.clone(),
             searched: counts.searched,
             created_by: found.created_by.clone(),
             changed_at: if same {
