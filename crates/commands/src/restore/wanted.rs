@@ -6,8 +6,8 @@ use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 
 use crate::{
     Item, Tenant,
-    ports::{ActionKind, Locations, Search, ShownItem},
-    search::{self, difference},
+    ports::{ActionKind, Locations, Search, Shown, ShownItem},
+    search::{self, difference, sample},
     values::{Good, Values},
 };
 
@@ -143,7 +143,7 @@ async fn of_search(tenant: &Tenant, purged: &Purged<'_>) -> Result<Named, Failur
         named.invalid.extend(only.invalid.iter().cloned());
         named.warnings.extend(only.warnings.iter().cloned());
     }
-    let shown = listed(tenant, purged).await?;
+    let (shown, found, not_whole) = listed(tenant, purged).await?;
     let asked = |row: &&ShownItem| {
         only.as_ref().is_none_or(|only| {
             let same = |good: &Good<String>| good.value.eq_ignore_ascii_case(&row.mailbox);
@@ -168,13 +168,18 @@ async fn of_search(tenant: &Tenant, purged: &Purged<'_>) -> Result<Named, Failur
             "{nameless} hits of `{search}` bear no message id and are not looked for"
         ));
     }
-    if shown.total > shown.rows.len() as u64 {
+    let hits = found.max(shown.total);
+    if hits > shown.rows.len() as u64 {
         named.warnings.push(format!(
-            "the preview of `{search}` lists {} of {} hits; the others are not looked for, so name them by message id",
-            shown.rows.len(),
-            shown.total
+            "the preview of `{search}` lists {} of {hits} hits; the others are not looked for, so name them by message id",
+            shown.rows.len()
         ));
     }
+    named.warnings.extend(not_whole.map(|why| {
+        format!(
+            "the preview of `{search}` did not fully succeed, so hits may be missing in it: {why}"
+        )
+    }));
     Ok(named)
 }
 
@@ -206,8 +211,12 @@ fn locations(values: &Values) -> Locations {
     }
 }
 
-/// The hits that the preview of a search lists.
-async fn listed(tenant: &Tenant, purged: &Purged<'_>) -> Result<crate::ports::Shown, Failure> {
+/// The hits that the preview of a search lists, how many it had found, and why the preview does not
+/// hold all of them, if it says so.
+async fn listed(
+    tenant: &Tenant,
+    purged: &Purged<'_>,
+) -> Result<(Shown, u64, Option<String>), Failure> {
     let name = purged.name;
     let found = tenant.search.find(name).await?;
     let found = found.ok_or_else(|| search::no_such_object(name))?;
@@ -237,11 +246,13 @@ async fn listed(tenant: &Tenant, purged: &Purged<'_>) -> Result<crate::ports::Sh
         let next = search::preview_line(name);
         return Err(search::still_running(&what, action.state.word(), &next));
     }
-    action.shown.ok_or_else(|| {
+    let not_whole = sample::not_whole(&action);
+    let listed = action.shown.ok_or_else(|| {
         let text = format!("`{shown}` was made by cmdlet, whose previews name no message ids");
         Failure::new(ErrorKind::Conflict, code::NOT_RECOVERABLE, text)
             .status(409)
             .happened(Happened::Refused)
             .hint("give `message_ids` and `mailboxes`")
-    })
+    })?;
+    Ok((listed, found.items, not_whole))
 }

@@ -155,12 +155,13 @@ async fn a_search_that_ran_after_its_purge_is_stale() {
     assert_eq!(driven.outcomes(), [Outcome::Rejected]);
     let failure = driven.item("case").failure.clone().unwrap();
     assert_eq!(failure.code, code::STALE_ACTION);
-    assert!(
-        failure
-            .hint
-            .unwrap()
-            .contains("--content-search-filter from:evil")
-    );
+    let hint = failure.hint.unwrap();
+    for line in [
+        "mailcordon run search-and-purge --query from:evil --delete-type soft_delete",
+        "start-compliance-content-search --wait --content-search-filter from:evil",
+    ] {
+        assert!(hint.contains(line), "{hint}");
+    }
     assert_eq!(purges(&service), 0);
 }
 
@@ -311,4 +312,66 @@ fn a_purge_is_ours_when_this_run_sent_it() {
         &history(Doing::Purge, Some(refused)),
         "case"
     ));
+}
+
+#[tokio::test]
+async fn a_search_that_is_another_when_it_is_purged_is_not_purged() {
+    let edits: [(fn(&mut crate::ports::Search), &str); 4] = [
+        (
+            |search| search.query = "from:boss".to_owned(),
+            "its query was `from:evil` and is `from:boss`",
+        ),
+        (
+            |search| {
+                let list = vec!["a@x".to_owned()];
+                search.locations = Some(crate::ports::Locations::Mailboxes(list));
+            },
+            "it looked in all mailboxes and looks in a@x",
+        ),
+        (
+            |search| search.ended_at = Some(fake::at(500)),
+            "it was run again",
+        ),
+        (
+            |search| search.state = SearchState::Running("InProgress".to_owned()),
+            "its state is InProgress",
+        ),
+    ];
+    for (edit, difference) in edits {
+        let service = service(ALL_GONE);
+        let (tenant, given) = (service.tenant(), input(&["case"]));
+        let plan = DeleteSearchResultEmails::look(&given, &tenant, &Settled::default())
+            .await
+            .unwrap();
+        let step = &plan.steps[0];
+        let open: Vec<&Planned> = step.items.iter().collect();
+        edit(service.0.lock().unwrap().searches.get_mut("case").unwrap());
+        let applied = DeleteSearchResultEmails::apply(&given, &tenant, step, &open).await;
+        assert!(applied.ask.is_empty() && applied.again.is_empty());
+        let failure = applied.failure.unwrap();
+        assert_eq!(failure.code, code::SEARCH_CHANGED);
+        assert!(failure.message.contains(difference), "{}", failure.message);
+        assert!(!failure.may_have_taken_effect());
+        assert_eq!(purges(&service), 0, "{:?}", service.log());
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_cannot_be_read_once_more_is_not_purged() {
+    let service = service(ALL_GONE);
+    let (tenant, given) = (service.tenant(), input(&["case"]));
+    let plan = DeleteSearchResultEmails::look(&given, &tenant, &Settled::default())
+        .await
+        .unwrap();
+    let step = &plan.steps[0];
+    let open: Vec<&Planned> = step.items.iter().collect();
+    service.mishap("find", fake::lost(), false);
+    let applied = DeleteSearchResultEmails::apply(&given, &tenant, step, &open).await;
+    let failure = applied.failure.unwrap();
+    assert_eq!(failure.code, code::CONNECTION_LOST);
+    assert!(!failure.may_have_taken_effect());
+    service.0.lock().unwrap().searches.clear();
+    let applied = DeleteSearchResultEmails::apply(&given, &tenant, step, &open).await;
+    assert_eq!(applied.failure.unwrap().code, code::NOT_FOUND);
+    assert_eq!(purges(&service), 0);
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::ports::Locations;
+use crate::ports::{DeleteType, Locations};
 
 /// Mailboxes that are written out in a line; more of them belong in a file.
 const WRITTEN_OUT: usize = 10;
@@ -57,6 +57,25 @@ pub fn again_line(name: Option<&str>, query: &str, locations: Option<&Locations>
         let _ = write!(line, " {}", flag("--search-names", name));
     }
     let _ = write!(line, " {}", flag("--content-search-filter", query));
+    put_mailboxes(&mut line, locations);
+    line
+}
+
+/// The line that purges in the same places what the same query finds, until nothing is left.
+pub fn rounds_line(query: &str, locations: Option<&Locations>, delete: DeleteType) -> String {
+    let delete = match delete {
+        DeleteType::SoftDelete => "soft_delete",
+        DeleteType::HardDelete => "hard_delete",
+    };
+    let mut line = format!(
+        "mailcordon run search-and-purge {} --delete-type {delete}",
+        flag("--query", query)
+    );
+    put_mailboxes(&mut line, locations);
+    line
+}
+
+fn put_mailboxes(line: &mut String, locations: Option<&Locations>) {
     match locations {
         Some(Locations::Mailboxes(list)) if list.len() <= WRITTEN_OUT => {
             for mailbox in list {
@@ -68,7 +87,6 @@ pub fn again_line(name: Option<&str>, query: &str, locations: Option<&Locations>
         }
         Some(Locations::All) | None => {}
     }
-    line
 }
 
 #[cfg(test)]

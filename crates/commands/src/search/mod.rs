@@ -15,7 +15,7 @@ pub mod turns;
 mod unread;
 pub mod way;
 
-pub use lines::{again_line, preview_line, purge_line, shell, status_line};
+pub use lines::{again_line, preview_line, purge_line, rounds_line, shell, status_line};
 pub use unread::counts_unread;
 
 use std::time::Duration;
@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use crate::{
     Item, Outcome, Settled, dates,
     mailbox::stops_all,
-    ports::{Action, Locations, Said, Search, SearchState},
+    ports::{Action, DeleteType, Locations, Said, Search, SearchState},
     values::{Good, Span, Values},
 };
 
@@ -151,8 +151,9 @@ pub fn no_hits(search: &Search) -> Failure {
     .hint("check its query and locations")
 }
 
-/// The search ran or changed after it was purged.
-pub fn stale(search: &Search, action: &Action, newer: Timestamp) -> Failure {
+/// The search ran or changed after it was purged; `delete` is what was asked for now.
+pub fn stale(search: &Search, action: &Action, newer: Timestamp, delete: DeleteType) -> Failure {
+    let locations = search.locations.as_ref();
     Failure::new(
         ErrorKind::Conflict,
         code::STALE_ACTION,
@@ -165,7 +166,11 @@ pub fn stale(search: &Search, action: &Action, newer: Timestamp) -> Failure {
     )
     .status(409)
     .happened(Happened::Refused)
-    .hint(format!("search again under another name and purge that: {}", again_line(None, &search.query, search.locations.as_ref())))
+    .hint(format!(
+        "purge until nothing is left: {}; or search again under another name and purge that: {}",
+        rounds_line(&search.query, locations, delete),
+        again_line(None, &search.query, locations)
+    ))
 }
 
 /// The search covers more mailboxes than one purge may.

@@ -186,7 +186,7 @@ pub async fn look_at(
     if let Some(action) = there {
         let ours = is_ours(settled, &good.key);
         if let Some(newer) = newer_than(&search, action.created_at).filter(|_| !ours) {
-            return Ok(Next::Refuse(search::stale(&search, &action, newer)));
+            return Ok(Next::Refuse(search::stale(&search, &action, newer, kind)));
         }
         if action.state.is_under_way() {
             let doing = if ours { Doing::Watch } else { Doing::Wait };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Item, Outcome, dates,
-    ports::{Action, Search, Shown},
+    ports::{Action, Search, SearchState, Shown},
 };
 
 /// Items of a mailbox that a preview shows (limits of content search).
@@ -73,7 +73,7 @@ pub fn shown(key: &str, input: &str, before: Before, action: &Action) -> Item {
         );
     }
     if let Some(shown) = &action.shown {
-        return listed(key, input, shown, action);
+        return listed(key, input, before, shown, action);
     }
     let parsed = texts::preview_items(action.results.as_deref().unwrap_or_default());
     let count = parsed.rows.len() as u64;
@@ -117,16 +117,38 @@ pub fn shown(key: &str, input: &str, before: Before, action: &Action) -> Item {
     item
 }
 
-/// The item of a preview that came as rows. How many there are is known; what is left out was left
-/// out here.
-fn listed(key: &str, input: &str, shown: &Shown, action: &Action) -> Item {
+/// Why a report or a preview that has ended does not hold all that it should, where the service
+/// says that it has not fully succeeded.
+pub fn not_whole(action: &Action) -> Option<String> {
+    let partly = action.state == SearchState::PartiallySucceeded;
+    match &action.errors {
+        Some(errors) => Some(escape::clipped(errors, 300)),
+        None => partly.then(|| "the service does not say why".to_owned()),
+    }
+}
+
+/// The item of a preview that came as rows. They are all where they are as many as the search found,
+/// and the report as many: it may have left some out, and some are left out here.
+fn listed(key: &str, input: &str, before: Before, shown: &Shown, action: &Action) -> Item {
     let count = shown.rows.len() as u64;
-    let sample = count < shown.total;
-    let message = if sample {
-        format!("a sample: {count} of {} items", shown.total)
+    let items = before.items.max(shown.total);
+    let not_whole = not_whole(action);
+    let sample = count < items || not_whole.is_some();
+    let mut message = if sample {
+        format!("a sample: {count} of {items} items")
     } else {
         format!("all {count} items")
     };
+    let mut warnings = action.warnings.clone();
+    if let Some(why) = not_whole {
+        message.push_str("; the report did not fully succeed");
+        warnings.push(format!("the report did not fully succeed: {why}"));
+    } else if shown.total < items {
+        warnings.push(format!(
+            "the report lists {} of {items} items that the search found: mail was moved since, or the report left it out",
+            shown.total
+        ));
+    }
     let rows: Vec<Value> = shown
         .rows
         .iter()
@@ -145,10 +167,10 @@ fn listed(key: &str, input: &str, shown: &Shown, action: &Action) -> Item {
     let mut item = Item::success(key, input, Outcome::Found, message)
         .identity(action.identity.clone())
         .with("sample", sample)
-        .with("items", shown.total)
+        .with("items", items)
         .with("rows", rows)
         .raw(action.raw.clone());
-    item.warnings.clone_from(&action.warnings);
+    item.warnings = warnings;
     item
 }
 
