@@ -7,7 +7,7 @@ use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 use crate::{
     Item, Tenant,
     ports::{ActionKind, Locations, Search, Shown, ShownItem},
-    search::{self, difference, sample},
+    search::{self, difference},
     values::{Good, Values},
 };
 
@@ -246,7 +246,7 @@ async fn listed(
         let next = search::preview_line(name);
         return Err(search::still_running(&what, action.state.word(), &next));
     }
-    let not_whole = sample::not_whole(&action);
+    let not_whole = search::not_whole(&action);
     let listed = action.shown.ok_or_else(|| {
         let text = format!("`{shown}` was made by cmdlet, whose previews name no message ids");
         Failure::new(ErrorKind::Conflict, code::NOT_RECOVERABLE, text)
@@ -255,4 +255,51 @@ async fn listed(
             .hint("give `message_ids` and `mailboxes`")
     })?;
     Ok((listed, found.items, not_whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ports::SearchState, search::fake};
+
+    /// What is said where the search had found so many and its preview lists two.
+    async fn told(found: u64, change: impl FnOnce(&mut crate::ports::Action)) -> Vec<String> {
+        let searches = fake::FakeSearch::with([fake::search("wave", &[("a@x.example", found)])]);
+        let row = |id: &str| ShownItem {
+            mailbox: "a@x.example".to_owned(),
+            message_id: Some(id.to_owned()),
+            ..ShownItem::default()
+        };
+        let mut preview = fake::action("wave_Preview", "", 5);
+        preview.shown = Some(Shown {
+            rows: vec![row("<1@x>"), row("<2@x>")],
+            total: 2,
+        });
+        change(&mut preview);
+        searches.act(preview);
+        let source = Source::Search(Purged {
+            name: "wave",
+            mailboxes: None,
+            query: None,
+            locations: None,
+        });
+        let named = source.named(&searches.tenant()).await.unwrap();
+        assert_eq!(named.good.len(), 2);
+        named.warnings
+    }
+
+    #[tokio::test]
+    async fn a_preview_that_may_leave_hits_out_says_so() {
+        assert!(told(2, |_| {}).await.is_empty());
+        let fewer = told(3, |_| {}).await;
+        assert!(fewer[0].contains("lists 2 of 3 hits"), "{fewer:?}");
+        let partly = |action: &mut crate::ports::Action| {
+            action.state = SearchState::PartiallySucceeded;
+            action.errors = Some("one\u{202e} location failed (5, 7)".to_owned());
+        };
+        let partly = told(2, partly).await;
+        assert_eq!(partly.len(), 1);
+        assert!(partly[0].contains("did not fully succeed"), "{partly:?}");
+        assert!(partly[0].contains("(5, 7)") && !partly[0].contains('\u{202e}'));
+    }
 }

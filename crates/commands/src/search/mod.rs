@@ -303,6 +303,16 @@ pub fn not_everywhere(fewer: &str) -> Failure {
     .hint(FEWER_HINT)
 }
 
+/// Why a purge or a preview that has ended did not do all that it should, where the service says
+/// that it has not fully succeeded; its words are escaped.
+pub fn not_whole(action: &Action) -> Option<String> {
+    let partly = action.state == SearchState::PartiallySucceeded;
+    match &action.errors {
+        Some(errors) => Some(escape::clipped(errors, 300)),
+        None => partly.then(|| "the service does not say why".to_owned()),
+    }
+}
+
 /// Locations for a person.
 pub fn show_locations(locations: Option<&Locations>) -> String {
     match locations {

@@ -164,3 +164,49 @@ fn one_name_is_needed_and_no_more() {
     let two = check(json!({"search_names": ["a", "b"]})).unwrap_err();
     assert_eq!(two.code, code::WRONG_SHAPE);
 }
+
+/// A preview as rows of the report, of which the search had found so many.
+fn listed(found: u64, rows: u64, action: impl FnOnce(&mut crate::ports::Action)) -> Item {
+    let row = crate::ports::ShownItem {
+        mailbox: "a@x".to_owned(),
+        ..crate::ports::ShownItem::default()
+    };
+    let mut made = fake::action("my case_Preview", "", 50);
+    made.shown = Some(crate::ports::Shown {
+        rows: vec![row; usize::try_from(rows).unwrap()],
+        total: rows,
+    });
+    action(&mut made);
+    let before = sample::Before::of(&fake::search("my case", &[("a@x", found)]));
+    sample::shown("my case", "my case", before, &made)
+}
+
+#[test]
+fn a_report_is_all_only_where_it_lists_all_that_the_search_found() {
+    let whole = listed(2, 2, |_| {});
+    assert_eq!(whole.message, "all 2 items");
+    assert_eq!((&whole.context["sample"], whole.warnings.len()), (&json!(false), 0));
+    let fewer = listed(3, 2, |_| {});
+    assert_eq!(fewer.message, "a sample: 2 of 3 items");
+    assert_eq!(fewer.context["sample"], true);
+    assert_eq!(fewer.context["items"], 3);
+    assert!(fewer.warnings[0].contains("2 of 3 items"), "{:?}", fewer.warnings);
+}
+
+#[test]
+fn a_report_that_succeeded_partly_says_so_and_is_never_all() {
+    let partly = listed(3, 2, |action| {
+        action.state = SearchState::PartiallySucceeded;
+        action.errors = Some("one\u{202e} location failed (5, 7)".to_owned());
+    });
+    assert_eq!(
+        partly.message,
+        "a sample: 2 of 3 items; the report did not fully succeed"
+    );
+    assert_eq!(partly.warnings.len(), 1);
+    let told = &partly.warnings[0];
+    assert!(told.contains("location failed (5, 7)") && !told.contains('\u{202e}'), "{told}");
+    let unsaid = listed(2, 2, |action| action.state = SearchState::PartiallySucceeded);
+    assert_eq!(unsaid.context["sample"], true, "{}", unsaid.message);
+    assert!(unsaid.warnings[0].contains("does not say why"));
+}

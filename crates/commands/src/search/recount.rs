@@ -6,7 +6,10 @@ use std::collections::HashMap;
 use kernel::{ErrorKind, Failure, Happened, escape, failure::code};
 use serde_json::{Value, json};
 
-use super::purge::{Asked, Before, ended_badly};
+use super::{
+    not_whole,
+    purge::{Asked, Before, ended_badly},
+};
 use crate::{
     Item, Outcome, dates,
     ports::{Action, DeleteType, Recount},
@@ -35,7 +38,11 @@ pub fn account(asked: &Asked<'_>, action: &Action) -> Item {
     let when = action
         .created_at
         .map_or_else(String::new, |at| format!(" on {}", dates::show(at)));
-    let counts = said(found, removed, left, hard);
+    let partly = not_whole(action);
+    let mut counts = said(found, removed, left, hard);
+    if partly.is_some() {
+        counts.push_str("; the purge did not fully succeed");
+    }
     let (outcome, message) = if asked.ours {
         (Outcome::Purged, counts)
     } else {
@@ -49,6 +56,14 @@ pub fn account(asked: &Asked<'_>, action: &Action) -> Item {
         .with("found", found)
         .with("purged", removed)
         .with("left", left)
+        .with("state", action.state.word())
+        .with(
+            "result_info",
+            action
+                .errors
+                .as_deref()
+                .map(|told| escape::clipped(told, 300)),
+        )
         .with("delete_type", how.unwrap_or_else(|| asked.kind.word()))
         .with("purged_at", action.created_at.map(dates::show))
         .with("case_id", action.raw.get("CaseId").cloned())
@@ -60,6 +75,10 @@ pub fn account(asked: &Asked<'_>, action: &Action) -> Item {
         .with("mailboxes", by_mailbox(asked, recount))
         .raw(raw(action, found, removed, left));
     item.warnings.clone_from(&action.warnings);
+    item.warnings.extend(partly.map(|why| {
+        let name = escape::clipped(asked.input, 120);
+        format!("the purge of `{name}` did not fully succeed: {why}")
+    }));
     if let Some(did) = how
         && did != asked.kind.word()
     {
@@ -78,7 +97,7 @@ fn said(found: Option<u64>, removed: Option<u64>, left: Option<u64>, hard: bool)
         (Some(found), Some(removed), _) => {
             format!("{removed} of {found} items are not found any more")
         }
-        (None, _, Some(left)) => format!("{left} items are left"),
+        (None, _, Some(left)) => format!("{} left", are(left)),
         (Some(found), None, _) if hard => {
             format!("{found} items were found; what is left was not counted")
         }
@@ -128,6 +147,8 @@ fn by_mailbox(asked: &Asked<'_>, recount: Option<&Recount>) -> Value {
                 "found": hits.items,
                 "purged": left.map(|left| hits.items.saturating_sub(left)),
                 "left": left,
+                // No purge over Graph tells of the items that it failed to take.
+                "failed": null,
             })
         });
     Value::Array(rows.collect())
@@ -158,24 +179,57 @@ fn open(asked: &Asked<'_>, action: &Action, recount: Option<&Recount>, hard: boo
     let mut named = 0;
     for hits in recount.mailboxes.iter().filter(|_| recount.by_mailbox) {
         named += hits.items;
-        let message = format!("{} items are left in {}", hits.items, hits.location);
-        let hint = "a purge takes a hundred items per mailbox, and none that a hold keeps; search again under another name and purge that";
+        let mailbox = escape::clipped(&hits.location, 120);
+        let message = format!("{} left in {mailbox}", are(hits.items));
+        let hint = format!("{}; {AGAIN}", why_left(asked, action, &hits.location));
         items.push(
-            pending(&hits.location, message, hint)
+            pending(&hits.location, message, &hint)
                 .with("mailbox", hits.location.as_str())
                 .with("left", hits.items),
         );
     }
     if let Some(rest) = recount.items.checked_sub(named).filter(|rest| *rest > 0) {
-        let message = format!("{rest} items are left; the service does not say where");
-        let hint = "search again under another name and purge that";
-        items.push(pending("rest", message, hint).with("left", rest));
+        let message = format!("{} left; the service does not say where", are(rest));
+        items.push(pending("rest", message, AGAIN).with("left", rest));
     }
     if recount.partial || asked.before.partial {
         let message = "the search could not look everywhere, so nothing proves that all is gone";
         items.push(pending("proof", message.to_owned(), "search again"));
     }
     items
+}
+
+/// What is to be done about what is left.
+const AGAIN: &str = "search again under another name and purge that";
+
+/// Why something may be left in that mailbox, as far as the purge and what was found before it tell.
+fn why_left(asked: &Asked<'_>, action: &Action, mailbox: &str) -> String {
+    if not_whole(action).is_some() {
+        return "the purge did not fully succeed".to_owned();
+    }
+    let mut before = asked.before.mailboxes.iter();
+    let found = before.find(|one| one.location.eq_ignore_ascii_case(mailbox));
+    match found.filter(|_| asked.ours) {
+        Some(found) if found.items > PER_MAILBOX => {
+            format!(
+                "a purge takes {PER_MAILBOX} items per mailbox, and {} were found there",
+                found.items
+            )
+        }
+        Some(_) => "a purge takes none that a hold keeps, and the index may show late what it took"
+            .to_owned(),
+        // What an earlier purge found there is not known any more, or nothing was.
+        None => {
+            format!("a purge takes {PER_MAILBOX} items per mailbox, and none that a hold keeps")
+        }
+    }
+}
+
+fn are(items: u64) -> String {
+    match items {
+        1 => "1 item is".to_owned(),
+        many => format!("{many} items are"),
+    }
 }
 
 fn unproved(before: &Before, action: &Action, hard: bool) -> String {
@@ -196,7 +250,8 @@ fn unproved(before: &Before, action: &Action, hard: bool) -> String {
         )
     };
     let state = escape::clipped(action.state.word(), 60);
-    format!("the soft delete ended ({state}), and nothing proves what it moved{more}")
+    let why = not_whole(action).map_or_else(String::new, |why| format!(": {why}"));
+    format!("the soft delete ended ({state}{why}), and nothing proves what it moved{more}")
 }
 
 #[cfg(test)]

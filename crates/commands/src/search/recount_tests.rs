@@ -98,3 +98,70 @@ fn an_earlier_purge_is_told_with_its_own_kind() {
         Outcome::Unknown
     );
 }
+
+#[test]
+fn a_purge_that_succeeds_partly_says_so_in_the_service_s_words() {
+    let mut action = action(recounted(&[("a@x", 1), ("b@x", 2)]), None);
+    action.state = SearchState::PartiallySucceeded;
+    action.errors = Some("some\u{202e} locations failed (5, 7)".to_owned());
+    let item = of(&action, DeleteType::HardDelete, true);
+    assert_eq!(
+        item.message,
+        "150 of 153 items are not found any more; the purge did not fully succeed"
+    );
+    assert_eq!(item.context["state"], "PartiallySucceeded");
+    let told = item.context["result_info"].as_str().unwrap();
+    assert!(told.contains("locations failed (5, 7)") && !told.contains('\u{202e}'));
+    assert!(
+        item.warnings[0].contains(told),
+        "{:?} and {told}",
+        item.warnings
+    );
+    for row in item.context["mailboxes"].as_array().unwrap() {
+        assert_eq!(row["failed"], Value::Null, "the service does not say it");
+    }
+    let hints: Vec<&String> = item
+        .more
+        .iter()
+        .map(|one| one.failure.as_ref().unwrap().hint.as_ref().unwrap())
+        .collect();
+    assert_eq!(item.more[0].message, "1 item is left in a@x");
+    let fits = |hint: &&String| hint.starts_with("the purge did not fully succeed; search again");
+    assert!(hints.iter().all(fits), "{hints:?}");
+    action.errors = None;
+    let soft = of(&action, DeleteType::SoftDelete, true);
+    assert_eq!(soft.context["result_info"], Value::Null);
+    assert!(
+        soft.more[0]
+            .message
+            .contains("(PartiallySucceeded: the service does not say why)")
+    );
+}
+
+#[test]
+fn what_is_left_is_told_with_the_cause_that_fits() {
+    let left = recounted(&[("a@x", 50), ("B@x", 3)]);
+    let item = of(&action(left.clone(), None), DeleteType::HardDelete, true);
+    assert_eq!(item.context["result_info"], Value::Null);
+    let hint = |item: &Item, at: usize| {
+        let failure = item.more[at].failure.clone().unwrap();
+        failure.hint.unwrap()
+    };
+    let more = hint(&item, 0);
+    assert!(
+        more.starts_with("a purge takes 100 items per mailbox, and 150 were found there"),
+        "{more}"
+    );
+    let few = hint(&item, 1);
+    assert!(
+        few.starts_with("a purge takes none that a hold keeps"),
+        "{few}"
+    );
+    // Of an earlier purge nobody knows what it had found.
+    let earlier = of(&action(left, None), DeleteType::HardDelete, false);
+    let both = hint(&earlier, 0);
+    assert!(
+        both.starts_with("a purge takes 100 items per mailbox, and none"),
+        "{both}"
+    );
+}

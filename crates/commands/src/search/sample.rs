@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Item, Outcome, dates,
-    ports::{Action, Search, SearchState, Shown},
+    ports::{Action, Search, Shown},
 };
 
 /// Items of a mailbox that a preview shows (limits of content search).
@@ -117,22 +117,12 @@ pub fn shown(key: &str, input: &str, before: Before, action: &Action) -> Item {
     item
 }
 
-/// Why a report or a preview that has ended does not hold all that it should, where the service
-/// says that it has not fully succeeded.
-pub fn not_whole(action: &Action) -> Option<String> {
-    let partly = action.state == SearchState::PartiallySucceeded;
-    match &action.errors {
-        Some(errors) => Some(escape::clipped(errors, 300)),
-        None => partly.then(|| "the service does not say why".to_owned()),
-    }
-}
-
 /// The item of a preview that came as rows. They are all where they are as many as the search found,
 /// and the report as many: it may have left some out, and some are left out here.
 fn listed(key: &str, input: &str, before: Before, shown: &Shown, action: &Action) -> Item {
     let count = shown.rows.len() as u64;
     let items = before.items.max(shown.total);
-    let not_whole = not_whole(action);
+    let not_whole = super::not_whole(action);
     let sample = count < items || not_whole.is_some();
     let mut message = if sample {
         format!("a sample: {count} of {items} items")
