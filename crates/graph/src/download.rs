@@ -88,13 +88,13 @@ impl Graph {
             }
             return self.report_or_refusal(file, opened).await;
         }
-        Err(refused(file, "its link leads in a circle", None))
+        Err(astray(file, "its link leads in a circle"))
     }
 
     /// The place that a redirect names, if a report may come from there.
     fn follow(&self, file: &ReportFile, from: &Url, opened: &Opened) -> Result<Url, CallError> {
         let Some(location) = location(from, opened) else {
-            return Err(refused(file, "its link redirects to nowhere", None));
+            return Err(astray(file, "its link redirects to nowhere"));
         };
         if is_sign_in(&location) {
             return Err(refused(
@@ -190,6 +190,18 @@ fn refused(file: &ReportFile, why: &str, request_id: Option<String>) -> CallErro
         .happened(Happened::Refused)
         .hint(GRANT);
     failure.request_id = request_id;
+    CallError::Unreadable(Box::new(failure))
+}
+
+/// A link that leads to no report; no grant changes that.
+fn astray(file: &ReportFile, why: &str) -> CallError {
+    let text = format!(
+        "The report `{}` could not be fetched: {why}",
+        escape::clipped(&file.name, 120)
+    );
+    let failure = Failure::new(ErrorKind::Protocol, code::UNREADABLE_ANSWER, text)
+        .status(502)
+        .happened(Happened::Unreadable);
     CallError::Unreadable(Box::new(failure))
 }
 

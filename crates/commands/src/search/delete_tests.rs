@@ -316,7 +316,8 @@ fn a_purge_is_ours_when_this_run_sent_it() {
 
 #[tokio::test]
 async fn a_search_that_is_another_when_it_is_purged_is_not_purged() {
-    let edits: [(fn(&mut crate::ports::Search), &str); 4] = [
+    type Edit = fn(&mut crate::ports::Search);
+    let edits: [(Edit, &str); 4] = [
         (
             |search| search.query = "from:boss".to_owned(),
             "its query was `from:evil` and is `from:boss`",

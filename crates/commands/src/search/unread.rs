@@ -16,7 +16,9 @@ pub fn counts_unread(search: &Search) -> Option<Failure> {
     let run = again_line(Some(&search.name), &search.query, search.locations.as_ref());
     if cause.kind == ErrorKind::Protocol {
         let why = "the report of its counts by mailbox is not to be trusted";
-        let hint = format!("run the search again, which makes a new report: {run}");
+        let else_do = cause.hint.as_deref();
+        let else_do = else_do.map_or_else(String::new, |hint| format!("; if it stays so: {hint}"));
+        let hint = format!("run the search again, which makes a new report: {run}{else_do}");
         return Some(refused(search, cause, why, hint));
     }
     let Some(Locations::Mailboxes(named)) = &search.locations else {

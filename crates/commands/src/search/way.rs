@@ -32,6 +32,9 @@ pub struct Classic {
 /// Why purging is not known beforehand: nothing but a purge asks for it.
 const FIRST_PURGE: &str = "whether it may purge is known only at the first purge: the role group in Purview needs the role Search And Purge";
 
+/// What a purge cannot do without counts by mailbox: see [`crate::search::counts_unread`].
+const WITHOUT_REPORTS: &str = "without them a purge takes what was found in all mailboxes or in one that was named, and refuses several that were named, since nobody can say whether all were searched";
+
 /// The way of a command; none where the connection has no Graph, and the cmdlets alone decide.
 pub fn of(meta: &Meta, standing: &Standing, classic: &Classic) -> Option<Way> {
     let graph = standing.graph.as_ref()?;
@@ -58,6 +61,9 @@ fn over_graph(meta: &Meta, graph: &GraphStanding) -> Way {
             ));
         }
         put(&mut more, missing);
+        if meta.effect == Effect::Destructive {
+            notes.push(WITHOUT_REPORTS.to_owned());
+        }
     }
     if meta.effect == Effect::Destructive {
         notes.push(FIRST_PURGE.to_owned());
@@ -231,6 +237,21 @@ mod tests {
         let found = results(&standing(Ok(()), Err(lacks)), "allowed");
         let named: Vec<&str> = found.iter().map(|(result, ..)| *result).collect();
         assert_eq!(named, ["allowed", "allowed", "not allowed", "allowed"]);
+        let classic = Classic {
+            result: "allowed",
+            detail: String::new(),
+        };
+        for (command, told) in [(COMMANDS[1], false), (COMMANDS[3], true)] {
+            let lacks = failure(code::DOWNLOAD_REFUSED, None);
+            let standing = standing(Ok(()), Err(lacks));
+            let way = of(&find(command).unwrap().meta, &standing, &classic).unwrap();
+            assert_eq!(
+                way.detail.contains("refuses several"),
+                told,
+                "{}",
+                way.detail
+            );
+        }
         assert!(
             found
                 .iter()

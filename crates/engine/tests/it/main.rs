@@ -16,6 +16,7 @@ mod graph_lists;
 mod graph_purges;
 mod graph_texts;
 mod graph_turns;
+mod graph_unread;
 mod ground;
 mod intercept;
 mod lists;

@@ -93,6 +93,7 @@ pub const GRANTS: &[Grant] = &[
         breaks: &[
             (Part::Counts, "download_refused"),
             (Part::Preview, "download_refused"),
+            (Part::Delete, "download_refused"),
             (Part::Rounds, "not_proven"),
         ],
     },
@@ -102,6 +103,7 @@ pub const GRANTS: &[Grant] = &[
         breaks: &[
             (Part::Counts, "download_refused"),
             (Part::Preview, "download_refused"),
+            (Part::Delete, "download_refused"),
             (Part::Rounds, "not_proven"),
         ],
     },

@@ -59,12 +59,18 @@ pub fn all() -> Vec<Case> {
             Before,
             REPORT,
         ),
+        Case::new("A report succeeds partly", preview).once(Kind::PartlySucceeded, Before, REPORT),
         Case::new("A report unpacks to gigabytes: counts", status).always(
             Kind::ReportBomb,
             Answer,
             DOWNLOAD,
         ),
         Case::new("A report unpacks to gigabytes: preview", preview).always(
+            Kind::ReportBomb,
+            Answer,
+            DOWNLOAD,
+        ),
+        Case::new("A report unpacks to gigabytes: delete", delete).always(
             Kind::ReportBomb,
             Answer,
             DOWNLOAD,
@@ -79,8 +85,23 @@ pub fn all() -> Vec<Case> {
             Answer,
             DOWNLOAD,
         ),
+        Case::new("A report has other columns: delete", delete).always(
+            Kind::ReportColumns,
+            Answer,
+            DOWNLOAD,
+        ),
         Case::new("A report redirects to a stranger's host", preview).always(
             Kind::StrangerRedirect,
+            Before,
+            DOWNLOAD,
+        ),
+        Case::new("A report redirects to a stranger's host: delete", delete).always(
+            Kind::StrangerRedirect,
+            Before,
+            DOWNLOAD,
+        ),
+        Case::new("The host of a report answers with 503: delete", delete).always(
+            Kind::Unavailable,
             Before,
             DOWNLOAD,
         ),
