@@ -1,4 +1,4 @@
-//! Deletions over Graph whose report of the counts by mailbox cannot be read: it says which mailboxes
+//! Purges over Graph whose report of the counts by mailbox cannot be read: it says which mailboxes
 //! were searched.
 
 use engine::RunResult;
@@ -80,6 +80,14 @@ async fn nothing_is_purged_on_a_report_that_cannot_be_trusted() {
             );
             let hint = item.hint.as_ref().unwrap();
             assert!(hint.contains("run the search again"), "{hint}");
+            assert_eq!(ground.lab.calls("graph:purgeData"), 0, "{kind:?}");
+            let input = json!({
+                "query": format!("from:\"{}\"", Planting::default().sender),
+                "delete_type": "hard_delete", "search_name": "rounds",
+            });
+            let rounds = ground.run("search-and-purge", input, false).await;
+            assert_eq!(outcome_of(&rounds, "rounds"), "rejected", "{kind:?}");
+            assert_eq!(code_of(&rounds, "rounds"), code, "{:?}", rounds.items);
             assert_eq!(ground.lab.calls("graph:purgeData"), 0, "{kind:?}");
             // The next report is a good one.
             ground.lab.running.clear_faults();

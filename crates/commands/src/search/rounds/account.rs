@@ -124,12 +124,10 @@ impl End<'_> {
             (None, Some(left)) if self.looked_after() => Some(found.saturating_sub(left)),
             (None, _) => None,
         };
-        let failed: u64 = self
-            .course
-            .rounds
-            .iter()
-            .map(|round| round.failed(&mailbox))
-            .sum();
+        let rounds = self.course.rounds.iter();
+        let failed = rounds
+            .filter_map(|round| round.failed(&mailbox))
+            .reduce(u64::saturating_add);
         let key = format!("mailbox:{mailbox}");
         let input = format!("{}: {name}", self.course.name);
         let item = match (left, kept) {

@@ -130,9 +130,9 @@ impl Round<'_> {
         self.number(mailbox, "purged")
     }
 
-    /// What it failed to take.
-    pub(super) fn failed(&self, mailbox: &str) -> u64 {
-        self.number(mailbox, "failed").unwrap_or(0)
+    /// What it failed to take, where the service says.
+    pub(super) fn failed(&self, mailbox: &str) -> Option<u64> {
+        self.number(mailbox, "failed")
     }
 
     fn number(&self, mailbox: &str, name: &str) -> Option<u64> {

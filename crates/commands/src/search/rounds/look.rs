@@ -1,6 +1,6 @@
 //! What is to be done next, from what was done so far and what the service shows now.
 
-use kernel::{Failure, escape, failure::code};
+use kernel::{ErrorKind, Failure, escape, failure::code};
 use serde_json::Value;
 
 use super::{
@@ -187,7 +187,8 @@ impl Look<'_, '_> {
             }
             _ if !ran => self.run(number, notes.started_at),
             SearchState::Completed | SearchState::PartiallySucceeded => {
-                self.seen(Sighting::of(number, &search)).await;
+                let unread = search::counts_unread(&search);
+                self.seen(Sighting::of(number, &search), unread).await;
             }
             SearchState::NotStarted => self.run(number, notes.started_at),
             SearchState::Ended(_) | SearchState::Other(_) => self.reject(texts::ended(&search)),
@@ -195,7 +196,14 @@ impl Look<'_, '_> {
     }
 
     /// The search has run: purge, wait, or come to an end.
-    async fn seen(&mut self, mut sighting: Sighting) {
+    async fn seen(&mut self, mut sighting: Sighting, unread: Option<Failure>) {
+        // Once all were seen to be searched, a report that does not come stops nothing; one that is
+        // not what reports are does. What is found to be empty is not purged, and not proven.
+        let first = self.course.sightings.is_empty();
+        let stops = |failure: &Failure| first || failure.kind == ErrorKind::Protocol;
+        if let Some(failure) = unread.filter(|why| sighting.items > 0 && stops(why)) {
+            return self.reject(failure);
+        }
         if let Some(why) = &sighting.partial {
             self.plan.warnings.push(format!(
                 "the search could not look everywhere: {}",

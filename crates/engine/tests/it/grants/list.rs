@@ -94,7 +94,7 @@ pub const GRANTS: &[Grant] = &[
             (Part::Counts, "download_refused"),
             (Part::Preview, "download_refused"),
             (Part::Delete, "download_refused"),
-            (Part::Rounds, "not_proven"),
+            (Part::Rounds, "download_refused"),
         ],
     },
     Grant {
@@ -104,7 +104,7 @@ pub const GRANTS: &[Grant] = &[
             (Part::Counts, "download_refused"),
             (Part::Preview, "download_refused"),
             (Part::Delete, "download_refused"),
-            (Part::Rounds, "not_proven"),
+            (Part::Rounds, "download_refused"),
         ],
     },
     Grant {
