@@ -106,7 +106,12 @@ impl Input {
             )
         };
         let query = KqlQuery::parse_clear(&self.query).map_err(|why| refuse(why.to_string()))?;
-        let broad = ["very_broad", "only_negative", "matches_nothing"];
+        let broad = [
+            "very_broad",
+            "only_negative",
+            "no_mail_in_particular",
+            "matches_nothing",
+        ];
         let findings = query.warnings();
         if let Some(finding) = findings.iter().find(|one| broad.contains(&one.code)) {
             return Err(refuse(finding.to_string()));

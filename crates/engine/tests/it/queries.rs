@@ -96,3 +96,39 @@ async fn a_built_query_finds_the_mails_it_means_and_no_other() {
     }
     assert!(judged > 10, "{judged} pairs");
 }
+
+#[tokio::test]
+async fn a_query_that_describes_no_mail_in_particular_purges_nothing_and_is_searched_with_a_warning()
+ {
+    let lab = Lab::new().await;
+    let before = lab.running.state()["mail"].clone();
+    for (query, clause) in [
+        ("received>=1995-01-01", "`received>=1995-01-01`"),
+        ("size>=1", "`size>=1`"),
+        (
+            "hasattachment:true AND isread:false",
+            "`hasattachment:true`",
+        ),
+        (
+            "received>=2026-01-01 AND received<2026-01-02",
+            "`received<2026-01-02`",
+        ),
+        ("kind:email", "every mail"),
+        ("NOT from:\"a@b.example\"", "only says what not to find"),
+    ] {
+        let input = json!({ "query": query, "delete_type": "hard_delete" });
+        let result = lab.run("search-and-purge", input).await;
+        assert_eq!(result.items[0].outcome.as_str(), "invalid", "{query}");
+        let error = result.error.expect("a refusal");
+        assert_eq!(error.code.as_str(), "invalid_query", "{query}");
+        assert!(error.message.contains(clause), "{query}: {}", error.message);
+    }
+    assert!(lab.running.log().iter().all(|entry| !entry.changes));
+    assert_eq!(lab.running.state()["mail"], before);
+    // A search alone deletes nothing.
+    let input = json!({ "content_search_filter": "size>=1", "wait": true });
+    let result = lab.run(START, input).await;
+    assert!(result.error.is_none(), "{:?}", result.error);
+    let warned = |one: &String| one.contains("no mail in particular is described by `size>=1`");
+    assert!(result.warnings.iter().any(warned), "{:?}", result.warnings);
+}

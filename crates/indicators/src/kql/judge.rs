@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::value::{Day, Property, date, number};
-use super::{Comparison, Findings, Node, Value};
+use super::{Comparison, Findings, Node, Value, particular};
 
 /// How much of a mailbox a query matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,14 @@ pub(super) fn whole(node: &Node, findings: &mut Findings) {
             "the query only says what not to find, and matches everything else",
         ),
         Reach::Nothing => findings.warn(0, "matches_nothing", "the query can find nothing"),
-        Reach::Part => {}
+        Reach::Part => {
+            if let Some(clauses) = particular::too_broad(node) {
+                let message = format!(
+                    "too broad: no mail in particular is described by {clauses}; a sender, a subject, an address, an attachment's name or a message id is needed"
+                );
+                findings.warn(0, "no_mail_in_particular", message);
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod build;
 mod judge;
 mod lexer;
 mod parser;
+mod particular;
 mod value;
 
 use std::fmt;

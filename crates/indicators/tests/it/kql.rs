@@ -145,11 +145,21 @@ fn taken_with_a_warning() {
         ("kind:email", &[("very_broad", 1)]),
         (
             "received=startdate..enddate",
-            &[("not_a_date", 10), ("not_a_date", 10)],
+            &[
+                ("no_mail_in_particular", 1),
+                ("not_a_date", 10),
+                ("not_a_date", 10),
+            ],
         ),
         ("a@contoso.com", &[("dropped_characters", 1)]),
-        ("isread:maybe", &[("unknown_value", 8)]),
-        ("kind:mails", &[("unknown_value", 6)]),
+        (
+            "isread:maybe",
+            &[("no_mail_in_particular", 1), ("unknown_value", 8)],
+        ),
+        (
+            "kind:mails",
+            &[("no_mail_in_particular", 1), ("unknown_value", 6)],
+        ),
         (
             "from:(a@x.com OR b@x.com)",
             &[
@@ -171,8 +181,6 @@ fn taken_with_a_warning() {
         "internetmessageid:\"<abc@contoso.com>\"",
         "invoice NEAR(3) payment",
         "kind:email AND from:a@x.com",
-        "received>=2021-01-01 AND received<=2021-03-31",
-        "received:today",
         "subject:\"“curly” inside\"",
         "subject:invoice*",
         "quarterly report",
@@ -180,6 +188,75 @@ fn taken_with_a_warning() {
         "NOT (kind:im OR kind:meetings) AND invoice",
     ] {
         assert_eq!(warnings(query), [], "{query}");
+    }
+}
+
+#[test]
+fn what_describes_no_mail_in_particular_is_named() {
+    for (query, named) in [
+        ("received>=1995-01-01", "`received>=1995-01-01`"),
+        ("received:today", "`received:today`"),
+        // Days alone are everybody's mail, however few.
+        (
+            "received>=2021-01-01 AND received<2021-01-02",
+            "`received>=2021-01-01`, `received<2021-01-02`",
+        ),
+        (
+            "sent:2021-01-01..2021-01-02",
+            "`sent:2021-01-01..2021-01-02`",
+        ),
+        ("size>=1", "`size>=1`"),
+        ("hasattachment:true", "`hasattachment:true`"),
+        (
+            "importance:high AND isread:false",
+            "`importance:high`, `isread:false`",
+        ),
+        ("itemclass:IPM.Note", "`itemclass:IPM.Note`"),
+        (
+            "kind:email AND filetype:pdf",
+            "`kind:email`, `filetype:pdf`",
+        ),
+        ("filetype:(pdf OR zip)", "`filetype:(…)`"),
+        ("inv*", "`inv*`"),
+        (
+            "size>=1 AND NOT from:a@x.com",
+            "`size>=1`, `NOT from:a@x.com`",
+        ),
+        // Each side of an OR finds mail on its own.
+        ("from:a@x.com OR size>=1", "`size>=1`"),
+        (
+            "from:a@x.com OR (size>=1 AND isread:true)",
+            "`size>=1`, `isread:true`",
+        ),
+        (
+            "size>1 OR size>2 OR size>3 OR size>4 OR size>5",
+            "`size>1`, `size>2`, `size>3` and 2 more",
+        ),
+    ] {
+        let lint = lint(query);
+        assert!(lint.is_valid(), "{query}: {:?}", lint.errors);
+        let found = lint.warnings.iter();
+        let found: Vec<&str> = found
+            .filter(|one| one.code == "no_mail_in_particular" && one.position.column == 1)
+            .map(|one| one.message.as_str())
+            .collect();
+        assert_eq!(found.len(), 1, "{query}: {:?}", lint.warnings);
+        let part = format!("is described by {named}; a sender, ");
+        assert!(found[0].contains(&part), "{query}: {found:?}");
+    }
+    for query in [
+        "from:a@x.com AND received>=1995-01-01",
+        "(from:a@x.com AND size>=1) OR subject:report",
+        "to:a@x.com AND NOT subject:report",
+        "attachmentnames:invoice.pdf AND hasattachment:true",
+        "subject:(report OR budget)",
+        "subject:invoice*",
+        "inv* AND from:a@x.com",
+        "report",
+    ] {
+        let lint = lint(query);
+        let broad = |one: &indicators::kql::Finding| one.code == "no_mail_in_particular";
+        assert!(!lint.warnings.iter().any(broad), "{query}");
     }
 }
 
