@@ -4,15 +4,18 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use engine::Cancel;
+use sandbox::options::Compliance;
 use serde_json::{Value, json};
 use testkit::{Credential, Lab};
 
 use crate::ground::{people, plain_mailboxes, quarantined};
 
-/// The certificates last a day from now, by the machine's clock.
+/// The certificates last a day from now, by the machine's clock. The compliance cmdlets are closed
+/// to apps.
 async fn intercepting() -> Lab {
     Lab::on(Arc::new(kernel::SystemClock::default()), |options| {
         options.intercept = true;
+        options.settings.compliance = Compliance::Retired;
     })
     .await
 }
@@ -131,6 +134,10 @@ async fn all_commands_run(who: Credential) {
             result.error
         );
         assert!(result.simulated, "{command}");
+        let searches = ["search", "compliance"].map(|word| command.contains(word));
+        if searches.contains(&true) {
+            assert_eq!(result.path, "graph", "{command}: {}", result.why);
+        }
     }
 }
 

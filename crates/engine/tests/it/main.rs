@@ -19,6 +19,7 @@ mod graph_turns;
 mod graph_unread;
 mod ground;
 mod intercept;
+mod intercept_searches;
 mod lists;
 mod mailboxes;
 mod outcomes;
