@@ -6,6 +6,7 @@ mod answers;
 mod faults;
 mod page;
 mod recorded;
+mod reports;
 
 use commands::{Tenant, ports::Locations, ports::NewSearch};
 use engine::{Cancel, RunResult};
@@ -31,6 +32,8 @@ pub enum Run {
     Preview,
     /// A hard purge of it.
     Delete,
+    /// Mail purged in rounds, hard.
+    Rounds,
     /// A soft-deleted mail brought back.
     Restore,
 }
@@ -59,7 +62,7 @@ pub struct Case {
 impl Case {
     fn new(what: &'static str, run: Run) -> Self {
         let from = match run {
-            Run::Start | Run::Restore => From::Begin,
+            Run::Start | Run::Rounds | Run::Restore => From::Begin,
             Run::Status | Run::Preview | Run::Delete => From::Search,
         };
         Self {
@@ -173,6 +176,13 @@ impl Ground {
             Run::Delete => (
                 "delete-search-result-emails",
                 json!({ "search_names": ["wave"], "delete_type": "hard_delete" }),
+            ),
+            Run::Rounds => (
+                "search-and-purge",
+                json!({
+                    "query": query, "mailboxes": self.wave.to, "delete_type": "hard_delete",
+                    "settling_time": "30s",
+                }),
             ),
             Run::Restore => (
                 "restore-soft-deleted",
@@ -291,7 +301,8 @@ async fn all(cases: Vec<Case>) -> Vec<(Case, Told)> {
 #[tokio::test]
 async fn everything_that_graph_answers_amiss_is_told_as_the_page_says() {
     let answers = all(answers::all()).await;
-    let faults = all(faults::all()).await;
+    let faults = faults::all().into_iter().chain(reports::all()).collect();
+    let faults = all(faults).await;
     for (case, told) in answers.iter().chain(&faults) {
         assert!(!told.text.is_empty(), "{}: nothing is said", case.what);
         // Whoever is refused is told what to do.

@@ -18,7 +18,8 @@ pub fn page(
          a run ends, the code, the text, and the hint. A test makes this page from runs over HTTP \
          (`cargo xtask generate --only graph-errors`) and fails when it says otherwise. Each run is \
          against a tenant of its own: *start* makes a search of two mailboxes and waits for it, \
-         *status*, *preview* and *delete* (hard) are about that search, *restore* is about a mail in \
+         *status*, *preview* and *delete* (hard) are about that search, *purge in rounds* is a hard \
+         `search-and-purge` of the same mail, *restore* is about a mail in \
          Recoverable Items. Where no code stands the run was successful.\n\n\
          ## Answers\n\n",
     );
@@ -50,6 +51,7 @@ fn table(page: &mut String, rows: &[(Case, Told)]) {
             Run::Status => "status",
             Run::Preview => "preview",
             Run::Delete => "delete",
+            Run::Rounds => "purge in rounds",
             Run::Restore => "restore",
         };
         let (what, ends, code) = (case.what, &told.ends, code(told));
@@ -78,6 +80,25 @@ fn code(told: &Told) -> String {
     }
 }
 
+/// Without the times of day that stand behind `at`.
+fn timeless(text: &str) -> String {
+    let mut parts = text.split(" at 20");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let time = |c: char| c.is_ascii_digit() || "-:.TZ".contains(c);
+        let after = part.trim_start_matches(time);
+        // A day and an hour have a space between them.
+        let hour = after.trim_start().starts_with(|c: char| c.is_ascii_digit());
+        let after = if hour {
+            after.trim_start().trim_start_matches(time)
+        } else {
+            after
+        };
+        write!(out, " at …{after}").unwrap();
+    }
+    out
+}
+
 /// A text as a cell: what changes from run to run is left out.
 fn cell(text: &str) -> String {
     // The beginning of an answer holds the ids and the port of that run.
@@ -86,6 +107,7 @@ fn cell(text: &str) -> String {
         Some((before, _)) => format!("{before}{BEGINS}…"),
         None => text.to_owned(),
     };
+    let text = timeless(&text);
     let mut out = String::new();
     let mut number = String::new();
     for c in text.chars().chain(['\n']) {

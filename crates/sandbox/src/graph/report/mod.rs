@@ -48,7 +48,7 @@ pub(crate) fn file(operation: &Operation, company: &Company, form: Csv) -> Bytes
 /// The archive of an operation as it must not be.
 pub(crate) fn spoiled(operation: &Operation, company: &Company, form: Csv, spoil: Spoil) -> Bytes {
     let bytes = match spoil {
-        Spoil::Bomb => spoil::bomb(&format!("Locations-{}.csv", stamp(operation.ends))),
+        Spoil::Bomb => endless(operation, company, form),
         Spoil::Columns => archive(operation, company, form, OTHER_COLUMNS),
     };
     Bytes::from(bytes)
@@ -71,6 +71,27 @@ fn archive(operation: &Operation, company: &Company, form: Csv, columns: Columns
         add("Summary", counted(found));
         add("Locations", locations(found, company, columns.0));
     }
+    archive.finish()
+}
+
+/// The archive with its list of locations or items grown beyond all measure.
+fn endless(operation: &Operation, company: &Company, form: Csv) -> Vec<u8> {
+    let found = &operation.findings;
+    let mut row = Table::default();
+    let (name, list, summary) = if matches!(operation.kind, Kind::Report { .. }) {
+        row.line(COLUMNS.1.map(|_| "1"), true);
+        ("Items", items(found, company, COLUMNS.1), exported(found))
+    } else {
+        row.line(["nobody@northwind.example", "Mailbox", "1", "1"], false);
+        let list = locations(found, company, COLUMNS.0);
+        ("Locations", list, counted(found))
+    };
+    // In what form a list is written matters to nobody who cannot read to its end.
+    let bomb = spoil::bomb(&list.bytes(Csv::Plain), &row.bytes(Csv::Plain));
+    let at = stamp(operation.ends);
+    let mut archive = Archive::default();
+    archive.add(&format!("{name}-{at}.csv"), &bomb);
+    archive.add(&format!("Summary-{at}.csv"), &deflate(&summary.bytes(form)));
     archive.finish()
 }
 

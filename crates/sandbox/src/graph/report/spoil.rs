@@ -2,7 +2,7 @@
 
 use flate2::{Compress, Compression, Crc, FlushCompress};
 
-use super::zip::{Archive, Deflated};
+use super::zip::Deflated;
 use crate::fault::FaultKind;
 
 /// How a report is spoiled.
@@ -25,38 +25,39 @@ impl Spoil {
     }
 }
 
-/// The length of the piece that a bomb repeats.
+/// The length of the piece that a bomb repeats, at least; it ends with a row.
 const PIECE: usize = 1024 * 1024;
-/// How often: three gigabytes in all, just below what the format can say without an extension.
-const PIECES: usize = 3 * 1024;
+/// How long a bomb is: three gigabytes, below what the format can say without an extension.
+const LENGTH: usize = 3 * 1024 * PIECE;
 
-/// An archive of a few megabytes with a list of locations of three gigabytes. The list is as
-/// valid as any: it only never seems to end.
-pub(super) fn bomb(name: &str) -> Vec<u8> {
-    let line = b"nobody@northwind.example,Mailbox,1,1\r\n";
-    let piece: Vec<u8> = line.iter().copied().cycle().take(PIECE).collect();
-    let mut one = Vec::with_capacity(PIECE);
-    let mut compress = Compress::new(Compression::best(), false);
-    // A full flush ends at a byte and refers to nothing before it, so that the piece may repeat.
-    let _ = compress.compress_vec(&piece, &mut one, FlushCompress::Full);
-    let (mut data, mut crc) = (Vec::with_capacity(one.len() * PIECES + 2), Crc::new());
-    let mut piece_crc = Crc::new();
+/// A list of three gigabytes in a few megabytes: the list, and then one row over and over. It is as
+/// valid as any, and only never seems to end.
+pub(super) fn bomb(list: &[u8], row: &[u8]) -> Deflated {
+    let piece = row.repeat(PIECE / row.len().max(1) + 1);
+    let pieces = LENGTH / piece.len().max(1);
+    let (mut data, mut crc) = (packed(list), Crc::new());
+    crc.update(list);
+    let (one, mut piece_crc) = (packed(&piece), Crc::new());
     piece_crc.update(&piece);
-    for _ in 0..PIECES {
+    data.reserve(one.len() * pieces + 2);
+    for _ in 0..pieces {
         data.extend(&one);
         crc.combine(&piece_crc);
     }
     // The last block, which is empty.
     data.extend([3, 0]);
-    let mut archive = Archive::default();
-    let length = u64::try_from(PIECE * PIECES).unwrap_or(u64::MAX);
-    archive.add(
-        name,
-        &Deflated {
-            data,
-            crc: crc.sum(),
-            length,
-        },
-    );
-    archive.finish()
+    let length = list.len() + piece.len() * pieces;
+    Deflated {
+        data,
+        crc: crc.sum(),
+        length: u64::try_from(length).unwrap_or(u64::MAX),
+    }
+}
+
+/// A full flush ends at a byte and refers to nothing before it, so that a piece may repeat.
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(bytes.len() + 64);
+    let mut compress = Compress::new(Compression::best(), false);
+    let _ = compress.compress_vec(bytes, &mut packed, FlushCompress::Full);
+    packed
 }
