@@ -1,6 +1,9 @@
 //! The grants, each with what breaks without it.
 
-use sandbox::options::{EdiscoveryRole, Graph, Licence};
+use sandbox::{
+    Settings,
+    options::{EdiscoveryRole, Graph, Licence},
+};
 
 /// A part of what the commands do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +48,7 @@ pub struct Grant {
     /// What is missing.
     pub what: &'static str,
     /// Takes it away.
-    pub remove: fn(&mut Graph),
+    pub remove: fn(&mut Settings),
     breaks: &'static [(Part, &'static str)],
 }
 
@@ -80,16 +83,19 @@ macro_rules! searches {
     };
 }
 
+/// What is left to an app in Exchange: to see which mailboxes are on hold.
+pub const LEAST_ROLE: &str = "Global Reader";
+
 /// All of them, in the order in which the page tells an administrator to give them.
 pub const GRANTS: &[Grant] = &[
     Grant {
         what: "`eDiscovery.ReadWrite.All`",
-        remove: |graph| without(graph, &["eDiscovery.ReadWrite.All"]),
+        remove: |tenant| without(&mut tenant.graph, &["eDiscovery.ReadWrite.All"]),
         breaks: searches!("grant_missing"),
     },
     Grant {
         what: "`eDiscovery.Download.Read`",
-        remove: |graph| without(graph, &["eDiscovery.Download.Read"]),
+        remove: |tenant| without(&mut tenant.graph, &["eDiscovery.Download.Read"]),
         breaks: &[
             (Part::Counts, "download_refused"),
             (Part::Preview, "download_refused"),
@@ -99,7 +105,7 @@ pub const GRANTS: &[Grant] = &[
     },
     Grant {
         what: "the enterprise application *MicrosoftPurviewEDiscovery*",
-        remove: |graph| graph.download_principal = false,
+        remove: |tenant| tenant.graph.download_principal = false,
         breaks: &[
             (Part::Counts, "download_refused"),
             (Part::Preview, "download_refused"),
@@ -109,17 +115,17 @@ pub const GRANTS: &[Grant] = &[
     },
     Grant {
         what: "the registration in Security & Compliance",
-        remove: |graph| graph.registered = false,
+        remove: |tenant| tenant.graph.registered = false,
         breaks: searches!("not_registered"),
     },
     Grant {
         what: "the role group eDiscovery Manager",
-        remove: |graph| graph.roles = vec![EdiscoveryRole::SearchAndPurge],
+        remove: |tenant| tenant.graph.roles = vec![EdiscoveryRole::SearchAndPurge],
         breaks: searches!("not_registered"),
     },
     Grant {
         what: "the role Search And Purge",
-        remove: |graph| graph.roles = vec![EdiscoveryRole::Manager],
+        remove: |tenant| tenant.graph.roles = vec![EdiscoveryRole::Manager],
         breaks: &[
             (Part::Delete, "grant_missing"),
             (Part::Rounds, "grant_missing"),
@@ -127,37 +133,47 @@ pub const GRANTS: &[Grant] = &[
     },
     Grant {
         what: "the licence for premium eDiscovery",
-        remove: |graph| graph.licence = Licence::E3,
+        remove: |tenant| tenant.graph.licence = Licence::E3,
         breaks: searches!("grant_missing"),
     },
     Grant {
         what: "premium features of the case",
-        remove: |graph| graph.premium_cases = false,
+        remove: |tenant| tenant.graph.premium_cases = false,
         breaks: &[
             (Part::Delete, "grant_missing"),
             (Part::Rounds, "grant_missing"),
         ],
     },
     Grant {
+        what: "the role Global Reader, with Security Reader in its place",
+        remove: |tenant| tenant.app_roles = vec!["Security Reader".to_owned()],
+        breaks: &[(Part::Rounds, "not_proven")],
+    },
+    Grant {
+        what: "every role in Entra and Exchange",
+        remove: |tenant| tenant.app_roles.clear(),
+        breaks: &[(Part::Rounds, "not_proven")],
+    },
+    Grant {
         what: "`Mail.ReadWrite`",
-        remove: |graph| without(graph, &[MAIL]),
+        remove: |tenant| without(&mut tenant.graph, &[MAIL]),
         breaks: &[],
     },
     Grant {
         what: "`SecurityAnalyzedMessage.ReadWrite.All`",
-        remove: |graph| without(graph, &[REMEDIATE]),
+        remove: |tenant| without(&mut tenant.graph, &[REMEDIATE]),
         breaks: &[],
     },
     Grant {
         what: "`Mail.ReadWrite` and `SecurityAnalyzedMessage.ReadWrite.All`",
-        remove: |graph| without(graph, &[MAIL, REMEDIATE]),
+        remove: |tenant| without(&mut tenant.graph, &[MAIL, REMEDIATE]),
         breaks: &[(Part::Restore, "grant_missing")],
     },
     Grant {
         what: "`Mail.ReadWrite` and Defender for Office 365 Plan 2",
-        remove: |graph| {
-            without(graph, &[MAIL]);
-            graph.plan2 = false;
+        remove: |tenant| {
+            without(&mut tenant.graph, &[MAIL]);
+            tenant.graph.plan2 = false;
         },
         breaks: &[(Part::Restore, "grant_missing")],
     },
