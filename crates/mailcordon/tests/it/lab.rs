@@ -101,7 +101,10 @@ impl Lab {
             let rights = std::os::unix::fs::PermissionsExt::from_mode(0o700);
             std::fs::set_permissions(&path, rights).unwrap();
         }
-        let mut size = vec!["sandbox", "--mailboxes", "12"];
+        let mut size = vec!["sandbox"];
+        if !arguments.contains(&"--mailboxes") {
+            size.extend(["--mailboxes", "12"]);
+        }
         if !arguments.contains(&"--quarantine") {
             size.extend(["--quarantine", "12"]);
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     judge,
-    purging::{Ground, StepKind},
+    purging::{self, Ground, StepKind},
     service::Service,
 };
 
@@ -114,7 +114,7 @@ fn edited_before(ground: &Ground, steps: &[StepKind], round: usize) {
 
 #[test]
 fn an_edited_search_is_refused_with_the_difference_and_nothing_more_is_purged() {
-    let ground = Ground::new();
+    let ground = Ground::new(purging::SMALL);
     ground.plant("whole");
     let service = Service::start(&ground.lab, &ground.folder, &[]);
     // The second finds case and mailboxes ready, as those after it do.
