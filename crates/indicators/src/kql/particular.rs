@@ -32,9 +32,8 @@ pub(super) fn too_broad(node: &Node) -> Option<String> {
 /// Whether it describes a mail; if not, `broad` holds what stands there instead.
 fn describes(node: &Node, broad: &mut Vec<String>) -> bool {
     match node {
-        Node::Near { .. } => true,
         Node::Text(Value::Word(word)) if word.contains('*') => miss(word.clone(), broad),
-        Node::Text(_) => true,
+        Node::Text(_) | Node::Near { .. } => true,
         Node::Clause {
             property,
             comparison,
