@@ -185,12 +185,19 @@ fn listed(found: u64, rows: u64, action: impl FnOnce(&mut crate::ports::Action))
 fn a_report_is_all_only_where_it_lists_all_that_the_search_found() {
     let whole = listed(2, 2, |_| {});
     assert_eq!(whole.message, "all 2 items");
-    assert_eq!((&whole.context["sample"], whole.warnings.len()), (&json!(false), 0));
+    assert_eq!(
+        (&whole.context["sample"], whole.warnings.len()),
+        (&json!(false), 0)
+    );
     let fewer = listed(3, 2, |_| {});
     assert_eq!(fewer.message, "a sample: 2 of 3 items");
     assert_eq!(fewer.context["sample"], true);
     assert_eq!(fewer.context["items"], 3);
-    assert!(fewer.warnings[0].contains("2 of 3 items"), "{:?}", fewer.warnings);
+    assert!(
+        fewer.warnings[0].contains("2 of 3 items"),
+        "{:?}",
+        fewer.warnings
+    );
 }
 
 #[test]
@@ -205,8 +212,13 @@ fn a_report_that_succeeded_partly_says_so_and_is_never_all() {
     );
     assert_eq!(partly.warnings.len(), 1);
     let told = &partly.warnings[0];
-    assert!(told.contains("location failed (5, 7)") && !told.contains('\u{202e}'), "{told}");
-    let unsaid = listed(2, 2, |action| action.state = SearchState::PartiallySucceeded);
+    assert!(
+        told.contains("location failed (5, 7)") && !told.contains('\u{202e}'),
+        "{told}"
+    );
+    let unsaid = listed(2, 2, |action| {
+        action.state = SearchState::PartiallySucceeded
+    });
     assert_eq!(unsaid.context["sample"], true, "{}", unsaid.message);
     assert!(unsaid.warnings[0].contains("does not say why"));
 }

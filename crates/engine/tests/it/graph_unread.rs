@@ -60,8 +60,7 @@ fn download(kind: FaultKind, phase: Phase) -> Fault {
 #[tokio::test]
 async fn nothing_is_purged_on_a_report_that_cannot_be_trusted() {
     for (kind, phase, code) in [
-        // Its first line is no head of a table, before it is too much.
-        (FaultKind::ReportBomb, Phase::Answer, "unparsed_rows"),
+        (FaultKind::ReportBomb, Phase::Answer, "answer_too_large"),
         (FaultKind::ReportColumns, Phase::Answer, "unparsed_rows"),
         (FaultKind::StrangerRedirect, Phase::Before, "untrusted_url"),
     ] {

@@ -522,7 +522,8 @@ async fn counts_that_do_not_add_up_prove_nothing() {
     let said = statement(&driven);
     assert_eq!(said.context["left"], 0);
     assert!(
-        said.message.starts_with("Not proven: the counts of a search could not all be read"),
+        said.message
+            .starts_with("Not proven: the counts of a search could not all be read"),
         "{}",
         said.message
     );

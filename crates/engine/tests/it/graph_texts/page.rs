@@ -99,6 +99,18 @@ fn timeless(text: &str) -> String {
     out
 }
 
+/// Without the ends of names that were made up.
+fn nameless(text: &str) -> String {
+    const MADE_UP: &str = "mailcordon-purge-";
+    let mut parts = text.split(MADE_UP);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let made_up = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        write!(out, "{MADE_UP}…{}", part.trim_start_matches(made_up)).unwrap();
+    }
+    out
+}
+
 /// A text as a cell: what changes from run to run is left out.
 fn cell(text: &str) -> String {
     // The beginning of an answer holds the ids and the port of that run.
@@ -107,7 +119,7 @@ fn cell(text: &str) -> String {
         Some((before, _)) => format!("{before}{BEGINS}…"),
         None => text.to_owned(),
     };
-    let text = timeless(&text);
+    let text = nameless(&timeless(&text));
     let mut out = String::new();
     let mut number = String::new();
     for c in text.chars().chain(['\n']) {
