@@ -3,7 +3,7 @@
 use engine::{Origin, Way, ledger::IdempotencyKey};
 use http::{HeaderMap, header};
 use kernel::{Effect, ErrorKind, Failure, failure::code};
-use store::{Scope, TokenRow};
+use store::{RunRow, Scope, TokenRow};
 
 /// The holder of a valid token.
 #[derive(Debug, Clone)]
@@ -51,6 +51,11 @@ impl Caller {
             self.name()
         ))
         .arg("command", id))
+    }
+
+    /// Whether a run is there for this caller: one of its connections and of its commands.
+    pub(crate) fn sees_run(&self, row: &RunRow) -> bool {
+        self.sees(&row.connection) && self.names(&row.command).is_ok()
     }
 
     /// Whether what belongs to a connection is there for this caller.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod freeze;
+mod reach;
 mod tokens;
 
 pub(crate) use audit::{ChainView, EntryView, chains, entries, export, verify};

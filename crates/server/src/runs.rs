@@ -30,7 +30,7 @@ pub(crate) async fn named(call: &Call) -> Result<RunRow, Failure> {
         Failure::invalid(code::BAD_REQUEST, format!("`{shown}` is no id of a run"))
     })?;
     let row = call.app.record.run(run).await?;
-    if call.caller()?.sees(&row.connection) {
+    if call.caller()?.sees_run(&row) {
         Ok(row)
     } else {
         Err(record::unknown_run(run))

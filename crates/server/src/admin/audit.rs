@@ -175,11 +175,12 @@ pub(crate) async fn verify(call: Call) -> Result<Response, Failure> {
     reply::json(200, &Verdict::of(report, Some(FROM_INSIDE)))
 }
 
-/// The chains that a caller sees, with their length.
+/// The chains that a caller sees, with their length. One of a connection tells of every command, so
+/// it is not there for a token of some.
 async fn seen(app: &App, caller: &Caller) -> Result<Vec<(String, i64)>, Failure> {
     let mut chains = app.record.chains().await?;
     chains.retain(|(chain, _)| match chain.strip_prefix("connection:") {
-        Some(connection) => caller.sees(connection),
+        Some(connection) => caller.token.commands.is_none() && caller.sees(connection),
         None => caller.unbound().is_ok(),
     });
     Ok(chains)

@@ -8,6 +8,7 @@ use store::{Filter, State};
 
 use super::named;
 use crate::{
+    access::Caller,
     cursor,
     dispatch::Call,
     query::bad,
@@ -15,7 +16,7 @@ use crate::{
     schemas::{ItemEntry, Paged, PlanDoc, PlannedDoc, RunDetail, RunView, StepDoc},
 };
 
-/// How many pages are read for one of a token that is bound to several connections.
+/// How many pages are read for one of a token that is bound to several connections or commands.
 const LOOKS: usize = 20;
 
 /// `GET /api/v1/runs`.
@@ -23,27 +24,26 @@ pub(crate) async fn list(call: Call) -> Result<Response, Failure> {
     let caller = call.caller()?;
     let limit = limit(&call)?;
     let mut filter = filter(&call)?;
-    let bound = caller.token.connections.as_deref();
-    match (&filter.connection, bound) {
-        // What the token does not see is as good as not there.
-        (Some(wanted), _) if !caller.sees(wanted) => {
-            return reply::json(
-                200,
-                &Paged::<RunView> {
-                    items: Vec::new(),
-                    next: None,
-                },
-            );
-        }
-        (None, Some([only])) => filter.connection = Some(only.clone()),
-        _ => {}
+    // What the token does not see is as good as not there.
+    let hidden = |wanted: &Option<String>, seen: fn(&Caller, &str) -> bool| {
+        wanted
+            .as_deref()
+            .is_some_and(|wanted| !seen(caller, wanted))
+    };
+    if hidden(&filter.connection, Caller::sees)
+        || hidden(&filter.command, |caller, id| caller.names(id).is_ok())
+    {
+        let (items, next) = (Vec::new(), None);
+        return reply::json(200, &Paged::<RunView> { items, next });
     }
+    narrow(&mut filter.connection, caller.token.connections.as_deref());
+    narrow(&mut filter.command, caller.token.commands.as_deref());
     let mut next = call.query.text("cursor").map(str::to_owned);
     let mut items = Vec::new();
     for _ in 0..LOOKS {
         let left = limit - items.len();
         let page = call.app.record.runs(&filter, next.as_deref(), left).await?;
-        let seen = page.items.iter().filter(|row| caller.sees(&row.connection));
+        let seen = page.items.iter().filter(|row| caller.sees_run(row));
         items.extend(seen.map(RunView::of));
         next = page.next;
         if next.is_none() || items.len() >= limit {
@@ -51,6 +51,13 @@ pub(crate) async fn list(call: Call) -> Result<Response, Failure> {
         }
     }
     reply::json(200, &Paged { items, next })
+}
+
+/// Asks for what the token is bound to, where that is one and nothing else is asked for.
+fn narrow(wanted: &mut Option<String>, bound: Option<&[String]>) {
+    if let (None, Some([only])) = (&wanted, bound) {
+        *wanted = Some(only.clone());
+    }
 }
 
 fn filter(call: &Call) -> Result<Filter, Failure> {

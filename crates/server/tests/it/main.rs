@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod bound;
 mod document;
 mod events;
 mod faults;
