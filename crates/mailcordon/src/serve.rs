@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     arguments,
-    config::Config,
+    config::{Config, Purpose, Reader, Source},
     data::{self, Whose},
     setup::{self, Machine, Registry},
     signals, simulate, terminal,
@@ -89,7 +89,7 @@ pub fn grammar() -> Command {
             option(
                 "metrics-listen",
                 "ADDR",
-                "A listener of its own for metrics, without a token",
+                "A listener of its own for metrics, without token and TLS; beyond loopback it too wants --behind-proxy",
             )
             .value_parser(value_parser!(SocketAddr)),
         )
@@ -163,17 +163,13 @@ async fn serve_with(
         Arc::clone(&clock),
     );
     let engine = machine.engine(Arc::new(ledger));
+    let tls = tls(matches, &machine).await?;
     let registry = Arc::new(Registry::new(machine, config));
     let workers = Arc::new(Workers::new(
         engine,
         Arc::clone(&registry) as _,
         Limits::default(),
     ));
-    let path = |name: &str| matches.get_one::<String>(name).map(PathBuf::from);
-    let tls = match (path("tls-cert"), path("tls-key")) {
-        (Some(certificates), Some(key)) => Some(TlsFiles { certificates, key }),
-        _ => None,
-    };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let metrics_listener = match matches.get_one::<SocketAddr>("metrics-listen") {
         Some(address) => Some(bind(*address).await?),
@@ -233,6 +229,28 @@ async fn serve_with(
     outcome
         .map(|()| 0)
         .map_err(|error| not_started(&error.to_string()))
+}
+
+/// The files for TLS. The key's is for its owner alone, as any other file with a secret.
+async fn tls(matches: &ArgMatches, machine: &Machine) -> Result<Option<TlsFiles>, Failure> {
+    let path = |name: &str| matches.get_one::<String>(name).map(PathBuf::from);
+    let (Some(certificates), Some(key)) = (path("tls-cert"), path("tls-key")) else {
+        return Ok(None);
+    };
+    let reader = Reader::new(machine.environment.clone(), Arc::clone(&machine.clock));
+    let read = reader
+        .read(&Source::File(key.clone()), Purpose::LongLived)
+        .await;
+    let key_pem = read.map_err(|why| {
+        let named = kernel::escape::clipped(&key.display().to_string(), 200);
+        let text = format!("the key file {named} of `--tls-key`: {why}");
+        Failure::new(ErrorKind::Configuration, code::SECRET_SOURCE, text)
+    })?;
+    Ok(Some(TlsFiles {
+        certificates,
+        key,
+        key_pem,
+    }))
 }
 
 fn not_started(why: &str) -> Failure {

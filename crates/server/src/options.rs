@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use engine::Workers;
-use kernel::{Clock, Random};
+use kernel::{Clock, Random, Secret};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
@@ -75,12 +75,14 @@ impl Default for Limits {
 }
 
 /// Certificate chain and key, both PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct TlsFiles {
     /// The chain, the server's own certificate first.
     pub certificates: PathBuf,
-    /// Its private key.
+    /// Where its private key lies; what stands there is in `key_pem`.
     pub key: PathBuf,
+    /// Its private key, read where it is known who else may read the file.
+    pub key_pem: Secret,
 }
 
 /// Everything that a server needs from outside.

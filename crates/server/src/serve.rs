@@ -37,6 +37,11 @@ pub enum ServeError {
     /// The address is open to others and nothing encrypts.
     #[error("{0} is not a loopback address: give TLS files, or say that a proxy in front does TLS")]
     NotLoopback(SocketAddr),
+    /// The address of the metrics is open to others, and nothing encrypts there.
+    #[error(
+        "{0} is not a loopback address, and the listener for metrics has no TLS of its own: say that a proxy in front does TLS"
+    )]
+    MetricsNotLoopback(SocketAddr),
     /// Certificate or key cannot be used.
     #[error("{0}")]
     Tls(String),
@@ -97,7 +102,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// The address is not a loopback one, and there is neither TLS nor a proxy that does it.
+    /// The address is not a loopback one, and there is neither TLS nor a proxy that does it; or that
+    /// of the metrics is not, where only a proxy can do it.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -106,6 +112,12 @@ impl Server {
         let address = listener.local_addr()?;
         if !address.ip().is_loopback() && self.tls.is_none() && !self.behind_proxy {
             return Err(ServeError::NotLoopback(address));
+        }
+        if let Some(metrics) = &self.metrics_listener {
+            let address = metrics.local_addr()?;
+            if !address.ip().is_loopback() && !self.behind_proxy {
+                return Err(ServeError::MetricsNotLoopback(address));
+            }
         }
         let limit = Arc::new(Semaphore::new(self.app.limits.sockets));
         let main = Accepting {

@@ -23,7 +23,7 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ServeError> {
         let why = "there is no certificate in it".to_owned();
         return Err(unusable("the certificate file", path, why));
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key)
+    let key = PrivateKeyDer::from_pem_slice(files.key_pem.expose().as_bytes())
         .map_err(|error| unusable("the key file", &files.key, error.to_string()))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)

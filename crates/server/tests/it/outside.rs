@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kernel::Secret;
 use rustls::pki_types::{CertificateDer, ServerName};
 use server::{Metrics, ServeError, Server, ServerOptions, TlsFiles};
 use tokio::{
@@ -49,6 +50,28 @@ async fn an_address_that_others_reach_wants_tls_or_a_word_about_a_proxy() {
 }
 
 #[tokio::test]
+async fn metrics_that_others_reach_want_a_word_about_a_proxy_too() {
+    let world = World::new().await;
+    let given = async |address: &str, behind_proxy| ServerOptions {
+        metrics_listener: Some(TcpListener::bind(address).await.unwrap()),
+        behind_proxy,
+        ..options(&world)
+    };
+    let serve = async |options| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Server::new(options).unwrap();
+        server.serve(listener, std::future::ready(())).await
+    };
+    let refused = serve(given("0.0.0.0:0", false).await).await;
+    assert!(
+        matches!(refused, Err(ServeError::MetricsNotLoopback(_))),
+        "{refused:?}"
+    );
+    serve(given("0.0.0.0:0", true).await).await.unwrap();
+    serve(given("127.0.0.1:0", false).await).await.unwrap();
+}
+
+#[tokio::test]
 async fn tls_files_that_cannot_be_used_are_named() {
     let world = World::new().await;
     let folder = tempfile::tempdir().unwrap();
@@ -57,8 +80,11 @@ async fn tls_files_that_cannot_be_used_are_named() {
         folder.path().join("key.pem"),
     );
     std::fs::write(&certificates, "").unwrap();
-    std::fs::write(&key, "").unwrap();
-    let tls = Some(TlsFiles { certificates, key });
+    let tls = Some(TlsFiles {
+        certificates,
+        key,
+        key_pem: Secret::new(""),
+    });
     let refused = Server::new(ServerOptions {
         tls,
         ..options(&world)
@@ -77,11 +103,15 @@ async fn tls_is_spoken_where_files_are_given_and_metrics_have_a_listener_of_thei
         folder.path().join("key.pem"),
     );
     std::fs::write(&certificates, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let key_pem = Secret::new(made.signing_key.serialize_pem());
     let scrapes = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let metrics = scrapes.local_addr().unwrap();
     let server = Server::new(ServerOptions {
-        tls: Some(TlsFiles { certificates, key }),
+        tls: Some(TlsFiles {
+            certificates,
+            key,
+            key_pem,
+        }),
         metrics_listener: Some(scrapes),
         ..options(&world)
     });

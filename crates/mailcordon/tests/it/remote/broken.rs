@@ -226,3 +226,26 @@ fn a_certificate_that_nobody_knows_gets_no_token() {
     let broken = service.run(&lab, &[list.as_slice(), &["--server-ca", key]].concat());
     assert_eq!(broken.status.code(), Some(2));
 }
+
+#[test]
+fn a_key_that_others_may_read_is_not_served_with() {
+    let lab = Lab::start(&[]);
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = lab.file("cert.pem", &made.cert.pem());
+    let key = lab.file("key.pem", &made.signing_key.serialize_pem());
+    let rights = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(&key, rights).unwrap();
+    let refused = lab
+        .program(&["serve", "--listen", "127.0.0.1:0", "--tls-cert"])
+        .arg(&certificate)
+        .arg("--tls-key")
+        .arg(&key)
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(refused.stdout.is_empty(), "it does not start");
+    let text = said(&refused);
+    for part in ["[secret_source]", "key.pem", "mode 0644", "chmod 600"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
