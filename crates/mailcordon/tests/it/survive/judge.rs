@@ -29,16 +29,31 @@ pub fn wait_until<T>(what: &str, most: Duration, mut done: impl FnMut() -> Optio
 
 /// How often each value was part of a changing call that the tenant carried out.
 pub fn changes(log: &[Value], values: &[&str]) -> BTreeMap<String, usize> {
-    let mut counts: BTreeMap<String, usize> = values
+    let done = |entry: &Value| entry["executed"] == true && entry["refused"] != true;
+    count(log, values, done)
+}
+
+/// How often each value was part of a changing call that came to the tenant, whatever became of it:
+/// a repeat that is refused was sent all the same.
+pub fn received(log: &[Value], values: &[&str]) -> BTreeMap<String, usize> {
+    count(log, values, |_| true)
+}
+
+fn count(
+    log: &[Value],
+    values: &[&str],
+    counts: impl Fn(&Value) -> bool,
+) -> BTreeMap<String, usize> {
+    let mut found: BTreeMap<String, usize> = values
         .iter()
         .map(|value| ((*value).to_owned(), 0))
         .collect();
     for entry in log {
-        if entry["changes"] != true || entry["executed"] != true || entry["refused"] == true {
+        if entry["changes"] != true || !counts(entry) {
             continue;
         }
         let parameters = entry["parameters"].to_string();
-        for (value, count) in &mut counts {
+        for (value, count) in &mut found {
             // As it stands in JSON: an identity has a backslash in it.
             let text = Value::String(value.clone()).to_string();
             if parameters.contains(text.trim_matches('"')) {
@@ -46,7 +61,7 @@ pub fn changes(log: &[Value], values: &[&str]) -> BTreeMap<String, usize> {
             }
         }
     }
-    counts
+    found
 }
 
 /// No value was changed twice.
