@@ -14,6 +14,7 @@ use engine::{
 use kernel::{Failure, ids::RunId};
 
 type Hook = Box<dyn FnOnce() + Send>;
+type Asked = Box<dyn Fn() -> bool + Send>;
 
 /// A ledger in memory with a hook between look and apply, which remembers one process's runs well
 /// enough to take them back.
@@ -21,6 +22,7 @@ type Hook = Box<dyn FnOnce() + Send>;
 pub struct HookedLedger {
     inner: MemoryLedger,
     hook: Mutex<Option<Hook>>,
+    asked: Mutex<Option<Asked>>,
     submitted: Mutex<Vec<NewRun>>,
 }
 
@@ -28,6 +30,11 @@ impl HookedLedger {
     /// What is done when the next intent is written, once.
     pub fn before_change(&self, hook: impl FnOnce() + Send + 'static) {
         *self.hook.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(hook));
+    }
+
+    /// Whether somebody has asked the run to stop, each time that its driver looks.
+    pub fn signalled(&self, asked: impl Fn() -> bool + Send + 'static) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(asked));
     }
 
     /// The records so far.
@@ -90,7 +97,14 @@ impl Ledger for HookedLedger {
     }
 
     async fn signals(&self, held: Held) -> Result<Signals, LedgerError> {
-        self.inner.signals(held).await
+        let asked = {
+            let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            asked.as_ref().map(|asked| asked())
+        };
+        match asked {
+            Some(cancel) => Ok(Signals { cancel }),
+            None => self.inner.signals(held).await,
+        }
     }
 
     async fn record(&self, held: Held, entries: &[Entry]) -> Result<(), LedgerError> {

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod cancels;
 mod connections;
 mod grants;
 mod graph_asked;
