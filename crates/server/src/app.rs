@@ -6,7 +6,10 @@ use engine::{Cancel, Workers};
 use kernel::{Clock, Failure, failure::code};
 use tokio::sync::Semaphore;
 
-use crate::{Connection, Connections, Limits, Metrics, access::Caller, rate::Rate, record::Record};
+use crate::{
+    Connection, Connections, Limits, Metrics, access::Caller, health::Ready, rate::Rate,
+    record::Record,
+};
 
 pub(crate) struct App {
     pub(crate) record: Record,
@@ -20,6 +23,8 @@ pub(crate) struct App {
     pub(crate) streams: Arc<Semaphore>,
     /// Set when the server stops: waits and streams end.
     pub(crate) stopping: Cancel,
+    /// What the last look found whether the store takes a write.
+    pub(crate) ready: Ready,
     pub(crate) version: &'static str,
     /// The OpenAPI document as text.
     pub(crate) document: bytes::Bytes,

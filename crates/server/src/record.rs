@@ -31,9 +31,9 @@ impl Record {
         told(self.store.authenticate(secret).await)
     }
 
-    /// Whether the store answers.
-    pub(crate) async fn answers(&self) -> Result<()> {
-        told(self.store.frozen().await).map(|_| ())
+    /// Whether the store takes a write.
+    pub(crate) async fn writable(&self) -> Result<()> {
+        told(self.store.writable().await)
     }
 
     pub(crate) async fn runs(

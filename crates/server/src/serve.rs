@@ -19,7 +19,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    ServerOptions, app::App, metrics, rate::Rate, record::Record, reply, table::Table, tls,
+    ServerOptions, app::App, health::Ready, metrics, rate::Rate, record::Record, reply,
+    table::Table, tls,
 };
 
 /// How long a client may take for the head of a request, and for the TLS handshake.
@@ -84,6 +85,7 @@ impl Server {
             limits: options.limits,
             metrics: options.metrics,
             stopping: Cancel::default(),
+            ready: Ready::default(),
             version: options.version,
             document: table.document().to_string().into(),
         });

@@ -21,6 +21,7 @@ mod mover;
 mod open;
 mod past;
 mod quota;
+mod ready;
 mod record;
 mod retention;
 mod run;

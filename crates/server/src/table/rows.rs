@@ -420,7 +420,8 @@ fn service(rows: &mut Rows<'_>) -> Vec<Route> {
         rows.get("getReadiness", "/api/v1/ready")
             .says(
                 "Whether the service can work",
-                "503 when its store does not answer.",
+                "503 when its store takes no write, so that nothing could be started; looked at every few \
+                 seconds.",
             )
             .gives::<StatusView>(200, "It can.")
             .by(by!(health::ready), &[]),

@@ -400,12 +400,17 @@ async fn while_the_database_cannot_be_written_nothing_is_started_and_reads_go_on
         .await;
     assert_eq!(refused.status, 503, "{refused:?}");
     refused.problem(503, "recording_failed");
-    world.get("/api/v1/ready").send().await.is(200);
+    let ready = world.get("/api/v1/ready").send().await;
+    ready.problem(503, "store_unavailable");
+    world.get("/api/v1/health").send().await.is(200);
     let list = world.get("/api/v1/runs").send().await.is(200).json();
     assert_eq!(list["items"], json!([]));
     other.execute_batch("ROLLBACK").unwrap();
     let done = world.run_with(block("a@w.example")).await;
     assert_eq!(done["items"][0]["outcome"], "added");
+    // What was found holds for some seconds.
+    world.lab.clock.sleep(Duration::from_secs(6)).await;
+    world.get("/api/v1/ready").send().await.is(200);
     let text = world.get("/metrics").send().await.is(200);
     let text = String::from_utf8(text.body.to_vec()).unwrap();
     let failures = text

@@ -1,8 +1,10 @@
 """Requests that schemathesis makes up from the OpenAPI document, with an administrator's token.
 
 Reads from standard input where the service is, a token, how many examples an operation gets, and
-one call of each operation that must succeed; half of the examples take its parts. Every answer must
-be documented, in status, media type and schema, and none may be a 5xx. Prints the counts as JSON.
+one call of each operation that must succeed; half of the examples take its parts, and half of those
+wait for the end of what they start. Every answer must be documented, in status, media type and
+schema, and none may be a 5xx. Prints the counts as JSON: of all requests, and of the made-up ones
+apart from the calls that were given.
 """
 
 import json
@@ -31,6 +33,8 @@ CHECKS = [
 ]
 # What would end the run for all others comes last.
 LAST = {"freeze": 1, "unfreeze": 2}
+# How long a run that is made up is waited for, in seconds of the service's clock.
+WAITS = [0, 5]
 
 
 @schemathesis.serializer("message/rfc822")
@@ -58,16 +62,17 @@ def main():
     session = requests.Session()
     operations = [result.ok() for result in schema.get_all_operations()]
     operations.sort(key=lambda one: LAST.get(one.definition.raw["operationId"], 0))
-    counts, failures = {}, []
+    counts, made_up, failures = {}, {}, []
     for operation in operations:
         name = operation.definition.raw["operationId"]
         call = given["calls"][name]
         path, query = parts(operation.path, call)
-        counted = counts[name] = Counter()
+        counted, strange_ones = counts[name], made_up[name] = Counter(), Counter()
 
-        def send(case):
+        def send(case, *counters):
             response = case.call(headers=headers, session=session, timeout=120)
-            counted[str(response.status_code)] += 1
+            for counter in (counted, *counters):
+                counter[str(response.status_code)] += 1
             case.validate_response(response, checks=CHECKS)
 
         good = operation.Case(path_parameters=path, query=query)
@@ -84,8 +89,12 @@ def main():
             phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
             suppress_health_check=list(hypothesis.HealthCheck),
         )
-        @hypothesis.given(case=operation.as_strategy(), known=strategies.booleans())
-        def strange(case, known):
+        @hypothesis.given(
+            case=operation.as_strategy(),
+            known=strategies.booleans(),
+            wait=strategies.sampled_from(WAITS),
+        )
+        def strange(case, known, wait):
             if known and path:
                 case.path_parameters = path
             if known and isinstance(case.body, dict) and call.get("body"):
@@ -93,10 +102,12 @@ def main():
                 for member in ("command", "connection", "Site", "list_type", "expires"):
                     if member in call["body"]:
                         case.body[member] = call["body"][member]
-            if "wait" in (case.query or {}):
-                # A run that is made up need not be waited for.
+            if "wait" in query and known:
+                # The result of a run has a schema of its own.
+                case.query = {**(case.query or {}), "wait": wait}
+            elif "wait" in (case.query or {}):
                 case.query["wait"] = 0
-            send(case)
+            send(case, strange_ones)
 
         try:
             send(good)
@@ -108,7 +119,7 @@ def main():
             failures.append(f"{name}: {str(error)[:2000]}")
         if not any(status.startswith("2") for status in counted):
             failures.append(f"{name}: no 2xx in {dict(counted)}")
-    json.dump({"counts": counts, "failures": failures}, sys.stdout)
+    json.dump({"counts": counts, "made_up": made_up, "failures": failures}, sys.stdout)
 
 
 main()

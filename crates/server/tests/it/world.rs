@@ -1,7 +1,7 @@
 //! A service on a loopback port, with all that stands behind it. Every answer is held against the
 //! OpenAPI document: a status that an operation does not list fails the test.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use commands::Tenant;
@@ -26,6 +26,9 @@ pub const ALL: [Scope; 5] = [
     Scope::Raw,
     Scope::Admin,
 ];
+
+/// The name of the token with every scope.
+pub const ADMIN: &str = "everything";
 
 pub struct World {
     pub lab: Arc<Lab>,
@@ -257,7 +260,7 @@ impl World {
             serving: Some(serving),
             working: Some(working),
         };
-        world.admin = world.make("everything", &ALL, |_| {}).await;
+        world.admin = world.make(ADMIN, &ALL, |_| {}).await;
         world
     }
 
@@ -362,12 +365,19 @@ impl World {
         }
     }
 
-    /// All entries of all chains: what happened, oldest first within a chain.
-    pub async fn audited(&self) -> Vec<String> {
-        let mut all = Vec::new();
+    /// All entries of all chains, by chain and place: what happened, and who did it.
+    pub async fn audited(&self) -> BTreeMap<(String, i64), (String, String)> {
+        let mut all = BTreeMap::new();
         for (chain, _) in self.store.audit_chains().await.unwrap() {
-            let entries = self.store.audit_entries(&chain, 0, 1000).await.unwrap();
-            all.extend(entries.into_iter().map(|entry| entry.what));
+            let mut after = 0;
+            loop {
+                let entries = self.store.audit_entries(&chain, after, 1000).await.unwrap();
+                let Some(last) = entries.last() else { break };
+                after = last.seq;
+                let found =
+                    |entry: store::AuditEntry| ((entry.chain, entry.seq), (entry.what, entry.who));
+                all.extend(entries.into_iter().map(found));
+            }
         }
         all
     }
