@@ -1,13 +1,17 @@
 //! The same search over a service: what it says and logs at trace level, what its API answers, its
 //! store with journals, lock and checkpoints, exports of it, and command lines. What is searched for
 //! is all that signs in to the tenant, the tokens of the API, and the key of the record. The hash of
-//! a token may be there; the token may not.
+//! a token may be there; the token may not. Large bodies lie deflated in the store: every value of
+//! every table is searched whole and as it was before.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::Read,
     path::Path,
 };
 
+use flate2::read::DeflateDecoder;
+use rusqlite::{OpenFlags, types::ValueRef};
 use serde_json::{Value, json};
 
 use super::{
@@ -17,6 +21,9 @@ use crate::{
     lab::Lab,
     survive::service::{self, Service},
 };
+
+/// How the place of deflated values is called.
+const DEFLATED: &str = "deflated in ";
 
 type Places = BTreeMap<String, Vec<u8>>;
 
@@ -89,12 +96,62 @@ fn refused(service: &Service, token: &str, places: &mut Places) {
     );
 }
 
-/// All files of the folder but the key, which is one of the secrets.
+/// What every value of the database says, table by table and column by column: those that are
+/// deflated apart from the others.
+fn add_values(places: &mut Places, folder: &Path) {
+    let path = folder.join("mailcordon.db");
+    let database =
+        rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let names = "SELECT name FROM sqlite_schema WHERE type = 'table'";
+    let mut names = database.prepare(names).unwrap();
+    let names = names.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    for table in names.map(Result::unwrap) {
+        let mut rows = database
+            .prepare(&format!("SELECT * FROM \"{table}\""))
+            .unwrap();
+        let columns: Vec<String> = rows.column_names().into_iter().map(str::to_owned).collect();
+        let mut rows = rows.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            for (index, column) in columns.iter().enumerate() {
+                let (ValueRef::Text(bytes) | ValueRef::Blob(bytes)) = row.get_ref(index).unwrap()
+                else {
+                    continue;
+                };
+                let (how, bytes) = match inflated(bytes) {
+                    Some(bytes) => (DEFLATED, bytes),
+                    None => ("", bytes.to_vec()),
+                };
+                let place = format!("mailcordon.db: {how}{table}.{column}");
+                let all = places.entry(place).or_default();
+                all.extend(bytes);
+                all.push(b'\n');
+            }
+        }
+    }
+}
+
+/// A body that is stored deflated (`z`, the version in digits, a colon), as it was before.
+fn inflated(bytes: &[u8]) -> Option<Vec<u8>> {
+    let rest = bytes.strip_prefix(b"z")?;
+    let colon = rest.iter().position(|byte| *byte == b':')?;
+    let (version, rest) = rest.split_at(colon);
+    if version.is_empty() || !version.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let mut plain = Vec::new();
+    DeflateDecoder::new(&rest[1..])
+        .read_to_end(&mut plain)
+        .unwrap();
+    Some(plain)
+}
+
+/// All files of the folder but the key, which is one of the secrets, and what is in the database.
 fn add_store(places: &mut Places, folder: &Path) {
     let mut files = Places::new();
     add_files(&mut files, folder);
     let key = folder.join("mailcordon.db.key").display().to_string();
     assert!(files.remove(&key).is_some(), "no key in {files:?}");
+    add_values(&mut files, folder);
     places.extend(files);
 }
 
@@ -155,6 +212,11 @@ fn nothing_that_signs_in_is_left_by_a_service() {
     refused(&service, &token, &mut places);
     // While it runs, with journals and lock, and as it is left.
     add_store(&mut places, &folder);
+    assert!(
+        places.keys().any(|name| name.contains(DEFLATED)),
+        "no large body was searched: {:?}",
+        places.keys()
+    );
     for end in [
         "mailcordon.db",
         "mailcordon.db-wal",
@@ -238,21 +300,31 @@ fn nothing_that_signs_in_is_left_by_a_service() {
 }
 
 /// A leak into the store through the service itself is found: a secret and a token in the note of a
-/// run.
+/// run, and in the large page of a read, which lies deflated.
 fn planted(lab: &Lab, folder: &Path, environment: &[(&str, &str)], token: &str, secret: &str) {
     let service = Service::start(lab, folder, environment);
-    for planted in [secret, token] {
+    for (round, planted) in [secret, token].into_iter().enumerate() {
         let known = BTreeSet::from([planted.to_owned()]);
-        let body = json!({
+        let senders: Vec<String> = (0..40)
+            .map(|n| format!("leak{round}x{n}@evil.example"))
+            .collect();
+        let write = json!({
             "command": "block-senders", "connection": "secret",
-            "input": { "senders": ["leak@evil.example"], "note": planted },
+            "input": { "senders": senders, "note": planted },
         });
-        let done = service.good(token, "POST", "/runs?wait=30", &body);
-        assert_eq!(done["return_data"], "Successful", "{done}");
-        let mut places = Places::new();
-        add_store(&mut places, folder);
-        let found = scan(&known, &places);
-        let in_store = found.iter().any(|one| one.contains("mailcordon.db"));
-        assert!(in_store, "the planted leak was not found: {found:?}");
+        let read = json!({
+            "command": "list-items-in-blocklist", "connection": "secret",
+            "input": { "list_type": "emails" },
+        });
+        let page = format!("mailcordon.db: {DEFLATED}pages.");
+        for (body, wanted) in [(&write, "mailcordon.db"), (&read, page.as_str())] {
+            let done = service.good(token, "POST", "/runs?wait=30", body);
+            assert_eq!(done["return_data"], "Successful", "{done}");
+            let mut places = Places::new();
+            add_store(&mut places, folder);
+            let found = scan(&known, &places);
+            let in_store = found.iter().any(|one| one.contains(wanted));
+            assert!(in_store, "the planted leak is not in {wanted}: {found:?}");
+        }
     }
 }
