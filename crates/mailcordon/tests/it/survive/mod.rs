@@ -5,6 +5,7 @@
 )]
 
 mod boxed;
+mod cancels;
 mod chains;
 mod edits;
 mod first_page;
