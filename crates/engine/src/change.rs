@@ -94,8 +94,11 @@ impl Run<'_> {
             other => Stop::Unrecorded(other.to_string()),
         })?;
         self.book.knows(&recorded.settled.items);
-        // What was allowed by its hash was compared before the first intent.
-        state.compared = !recorded.settled.history.is_empty() || !recorded.open.is_empty();
+        // What was allowed by its hash was compared before the first change. What only prepares
+        // (a search that is made and run) comes before the plan that is compared.
+        let attempted = recorded.settled.history.iter().map(|one| &one.step);
+        let mut begun = attempted.chain(&recorded.open);
+        state.compared = begun.any(|step| !step.prepares);
         state.settled = Settled {
             for_dry_run: self.request.dry_run,
             ..recorded.settled
@@ -488,5 +491,7 @@ fn in_input_order(mut items: Vec<Item>, input: &Value) -> Vec<Item> {
     items
 }
 
+#[cfg(test)]
+mod resumed;
 #[cfg(test)]
 mod tests;

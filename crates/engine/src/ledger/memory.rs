@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use commands::Plan;
+use commands::{History, Plan, Step};
 use kernel::{ErrorKind, Failure, failure::code, ids::RunId};
 
 use super::{
@@ -110,8 +110,11 @@ impl Ledger for MemoryLedger {
         Ok(())
     }
 
-    async fn resume(&self, _: Held) -> Result<Recorded, LedgerError> {
-        Ok(Recorded::default())
+    async fn resume(&self, held: Held) -> Result<Recorded, LedgerError> {
+        Ok(self.with(|inner| {
+            let of_run = inner.entries.iter().filter(|(run, _)| *run == held.run);
+            recorded(of_run.map(|(_, entry)| entry))
+        }))
     }
 
     async fn past(&self, run: RunId) -> Result<Past, LedgerError> {
@@ -130,4 +133,30 @@ impl Ledger for MemoryLedger {
         self.with(|inner| inner.budgets.insert(connection.to_owned(), budget));
         Ok(())
     }
+}
+
+/// What the entries of one run come to.
+fn recorded<'a>(entries: impl Iterator<Item = &'a Entry>) -> Recorded {
+    let mut known = Recorded::default();
+    let mut planned: Vec<Step> = Vec::new();
+    for entry in entries {
+        match entry {
+            Entry::Plan { plan, .. } => {
+                known.rounds += 1;
+                planned.clone_from(&plan.steps);
+            }
+            Entry::Intent { step, .. } => {
+                let intended = planned.iter().filter(|one| one.key == *step);
+                known.open.extend(intended.cloned());
+            }
+            Entry::Attempt(history) => {
+                known.open.retain(|step| step.key != history.step.key);
+                known.settled.history.push(History::clone(history));
+            }
+            Entry::Items(items) => known.settled.items.extend(items.iter().cloned()),
+            Entry::Warnings(warnings) => known.warnings.extend(warnings.iter().cloned()),
+            Entry::Rows { .. } | Entry::Waiting(_) => {}
+        }
+    }
+    known
 }

@@ -12,8 +12,8 @@ use std::{
 use async_trait::async_trait;
 use commands::Tenant;
 use engine::{
-    Cancel, Driven, Engine, Ledger, NewRun, Point, Probe, RunResult, Silent, Stop, Submitted,
-    ledger::Claimed,
+    Cancel, Driven, Engine, Ledger, NewRun, Point, Probe, RunRequest, RunResult, Silent, Stop,
+    Submitted, ledger::Claimed,
 };
 use kernel::SeededRandom;
 use sandbox::options::{Compliance, Planting};
@@ -91,16 +91,37 @@ impl Ground {
         self.lab.running.plant(&wave).unwrap();
     }
 
-    /// The run, held by a server of that name.
-    async fn submitted(&self, name: &str) -> Claimed {
-        let input = json!({
-            "query": format!("from:\"{name}@attacker.example\""), "search_name": name,
+    /// A purge of that wave, by a search of that name or by one that the run names itself.
+    fn purges_wave(&self, name: &str, search: Option<&str>) -> NewRun {
+        let mut input = json!({
+            "query": format!("from:\"{name}@attacker.example\""),
             "delete_type": "hard_delete", "settling_time": "30s",
         });
-        let new = NewRun {
-            claim: Some(("first".to_owned(), LEASE)),
-            ..self.world.new_run("search-and-purge", &input, "simulated")
+        if let Some(search) = search {
+            input["search_name"] = search.into();
+        }
+        self.world.new_run("search-and-purge", &input, "simulated")
+    }
+
+    /// The hash of a dry run.
+    async fn shown(&self, name: &str) -> String {
+        let request = RunRequest {
+            dry_run: true,
+            ..self.purges_wave(name, None).request
         };
+        let (engine, tenant) = self.server(4).await;
+        let cancel = Cancel::default();
+        let dry = Box::pin(engine.run(&request, &tenant, &Silent, &cancel)).await;
+        dry.unwrap().plan.unwrap().plan_hash.unwrap()
+    }
+
+    /// The run, held by a server of that name.
+    async fn submitted(&self, name: &str) -> Claimed {
+        self.held_by_first(self.purges_wave(name, Some(name))).await
+    }
+
+    async fn held_by_first(&self, mut new: NewRun) -> Claimed {
+        new.claim = Some(("first".to_owned(), LEASE));
         match self.world.store().await.submit(&new).await.unwrap() {
             Submitted::Held(held) => Claimed {
                 held,
@@ -164,6 +185,26 @@ impl Ground {
         );
         assert_eq!(self.purges(), calls, "{at:?}");
         result
+    }
+
+    /// The first server dies there, before it has compared anything; the second ends the run.
+    async fn inherited(&self, name: &str, hash: String, meanwhile: impl FnOnce()) -> RunResult {
+        let mut new = self.purges_wave(name, None);
+        new.request.plan_hash = Some(hash);
+        let claimed = self.held_by_first(new).await;
+        let hold = Hold::at((Point::IntentToSend, 1));
+        let (engine, tenant) = self.server(5).await;
+        let engine = engine.with_lease(SHORT).with_probe(Arc::clone(&hold) as _);
+        tokio::select! {
+            driven = self.driven(&engine, &claimed, &tenant) => panic!("{driven:?}"),
+            () = hold.held.notified() => {}
+        }
+        meanwhile();
+        self.world.pass(SHORT + LEASE).await;
+        let again = self.world.claim("second").await.pop().unwrap();
+        let (engine, tenant) = self.server(6).await;
+        let engine = engine.with_lease(LONG);
+        finished(self.driven(&engine, &again, &tenant).await)
     }
 
     fn purges(&self) -> usize {
@@ -244,6 +285,35 @@ async fn ends_the_same(world: World) {
             assert_eq!(place, expected, "{at:?}: {item}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_shown_is_compared_by_whoever_takes_over() {
+    let lab = Lab::with(200, |options| {
+        options.settings.compliance = Compliance::Retired;
+        options.settings.pace_percent = 30;
+    })
+    .await;
+    let world = World::sqlite();
+    let ground = Ground { lab, world };
+    ground.plant("more");
+    let hash = ground.shown("more").await;
+    let result = ground
+        .inherited("more", hash, || ground.plant("more"))
+        .await;
+    let changed = |item: &engine::ItemView| {
+        item.code
+            .as_ref()
+            .is_some_and(|code| code.as_str() == "plan_changed")
+    };
+    assert!(result.items.iter().any(changed), "{:#?}", result.items);
+    assert_eq!(result.error.unwrap().code.as_str(), "plan_changed");
+    assert_eq!(ground.purges(), 0, "mail that nobody was shown is purged");
+    ground.plant("same");
+    let hash = ground.shown("same").await;
+    let result = ground.inherited("same", hash, || {}).await;
+    assert!(!result.items.iter().any(changed), "{:#?}", result.items);
+    assert_eq!(ground.purges(), 2, "{:#?}", result.items);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
