@@ -366,12 +366,13 @@ pub(crate) fn forget_frozen(conn: &mut Conn) {
     }
 }
 
-/// The run that has taken that one back, or is about to.
+/// The run that has taken that one back, or is about to. One that is over and left an item undone
+/// does not count: the rest of it may be taken back by another.
 pub(crate) async fn undone_by(conn: &mut Conn, run: RunId) -> Result<Option<RunId>> {
     for mut undo in conn.query(sql::UNDOES, &[run.to_string().into()]).await? {
-        let failed = word(&engine::ReturnData::Failed);
+        let whole = word(&engine::ReturnData::Successful);
         let over = undo.text(1)? == "finished";
-        if !over || undo.maybe_text(2)? != Some(failed) {
+        if !over || undo.maybe_text(2)? == Some(whole) {
             return id(&undo.text(0)?).map(Some);
         }
     }

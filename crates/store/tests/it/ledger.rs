@@ -521,7 +521,8 @@ pub async fn finishing_twice_is_finishing_once(world: World) {
     assert_eq!(refused, Err(LedgerError::Lost));
 }
 
-fn undo_of(world: &World, run: RunId) -> NewRun {
+/// A run that takes that one back.
+pub fn undo_of(world: &World, run: RunId) -> NewRun {
     let mut undo = world.blocks("a");
     undo.request.undo_of = Some(run);
     undo

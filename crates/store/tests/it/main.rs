@@ -18,6 +18,7 @@ mod postgres;
 mod retention;
 mod takeover;
 mod world;
+mod undoes;
 
 use world::World;
 
@@ -86,6 +87,8 @@ cases! {
     retention::raw_data_goes_first,
     retention::the_largest_size_is_kept,
     audit::every_event_is_recorded,
+    undoes::an_undo_that_left_something_can_be_made_again,
+    undoes::a_retry_of_an_undo_is_an_undo,
     bad_times::a_clock_that_goes_back_loses_nothing,
     machine::no_history_breaks_the_ledger,
 }
