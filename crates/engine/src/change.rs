@@ -187,7 +187,7 @@ impl Run<'_> {
     fn show(&self, state: &mut State, plan: &Plan) {
         let hash = crate::hash::of(self.request, &self.command.input(), plan);
         let prepared = std::mem::take(&mut state.plan.prepared);
-        state.plan = PlanView::of(plan, hash, self.definition);
+        state.plan = PlanView::of(plan, hash, crate::undo::would_come_back(self, plan));
         state.plan.prepared = prepared;
     }
 

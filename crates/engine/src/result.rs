@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use commands::{Definition, Item, Outcome, Plan, Reach, Table};
 use jiff::Timestamp;
-use kernel::{Code, Effect, ErrorKind, Failure, ids::RunId};
+use kernel::{Code, ErrorKind, Failure, ids::RunId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -137,11 +137,16 @@ pub struct ReachView {
     pub found: Reach,
     /// How many items would be changed.
     pub items: usize,
-    /// How many changing calls that takes.
+    /// How many changing calls this plan takes when each is made once: one a step. Calls that are
+    /// tried again are not in it, nor are those of later rounds, which are planned when the one
+    /// before is over.
     pub calls: usize,
-    /// About how many seconds, reading back included, at a second a call and four at once.
+    /// About how many seconds the calls of this plan take, reading back included: two a step (the
+    /// call and the look after it), at a second each and four at once, rounded up. Time that the
+    /// service asks for or needs for itself (a search, a purge) is not in it, nor are later rounds.
     pub seconds: u64,
-    /// Whether it can be taken back.
+    /// Whether `undo` can take back what this plan changes: by the command itself, or by another.
+    /// False for the plan of an undo, and where nothing would be changed.
     pub reversible: bool,
 }
 
@@ -168,7 +173,7 @@ pub struct PlannedView {
 }
 
 impl PlanView {
-    pub(crate) fn of(plan: &Plan, hash: String, definition: &Definition) -> Self {
+    pub(crate) fn of(plan: &Plan, hash: String, reversible: bool) -> Self {
         let steps = plan.steps.iter().map(|step| StepView {
             step: step.key.clone(),
             facts: step.facts.clone(),
@@ -188,7 +193,7 @@ impl PlanView {
             items: plan.steps.iter().map(|step| step.items.len()).sum(),
             calls,
             seconds: (2 * calls as u64).div_ceil(4),
-            reversible: definition.meta.effect == Effect::WriteReversible,
+            reversible: reversible && calls > 0,
         };
         Self {
             steps: steps.collect(),

@@ -1,11 +1,13 @@
 //! Taking a finished run back: the request for it, and the undo that comes by itself.
 
-use commands::{Definition, Outcome};
+use commands::{Definition, Done, Item, Outcome, Plan};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Effect, ErrorKind, Failure, failure::code, ids::RunId};
 
+use serde_json::Value;
+
 use crate::{
-    Engine, Ledger, LedgerError, NewRun, Origin, RunRequest, RunResult, Stop, Way, find,
+    Engine, Ledger, LedgerError, NewRun, Origin, Run, RunRequest, RunResult, Stop, Way, find,
     ledger::Claimed,
 };
 
@@ -76,6 +78,33 @@ pub(crate) async fn request(
         back.input = other.input;
     }
     Ok(back)
+}
+
+/// Whether an undo could take back what a plan changes, as far as can be told before it is done.
+pub(crate) fn would_come_back(run: &Run<'_>, plan: &Plan) -> bool {
+    let changing = || plan.steps.iter().filter(|step| !step.prepares);
+    if run.request.undo_of.is_some() || changing().next().is_none() {
+        return false;
+    }
+    if run.definition.meta.effect == Effect::WriteReversible {
+        return true;
+    }
+    // Only what was deleted comes back by another command, so each item counts as deleted.
+    let path = crate::path(run.definition, run.tenant);
+    let done = changing().flat_map(|step| {
+        step.items.iter().map(|planned| {
+            let item = Item::success(&*planned.key, &*planned.input, Outcome::Purged, "");
+            let way = run.command.way(run.tenant, &item);
+            Done {
+                item: item.went(way.or(Some((&path.0, &path.1)))),
+                planned: planned.clone(),
+                action: step.action.clone(),
+                made: Value::Null,
+            }
+        })
+    });
+    let done: Vec<Done> = done.collect();
+    matches!(run.command.taken_back_by(&done), Ok(Some(_)))
 }
 
 fn back(request: &RunRequest, run: RunId, dry_run: bool) -> RunRequest {

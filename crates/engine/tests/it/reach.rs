@@ -100,3 +100,44 @@ async fn a_purge_counts_hits_and_the_mailboxes_that_hold_them() {
         .collect();
     assert_eq!(found.mailboxes, Some(boxes.len() as u64), "{boxes:?}");
 }
+
+/// Calls, seconds and whether it can be taken back, as a dry run says them.
+fn told(dry: &engine::RunResult) -> (usize, u64, bool) {
+    let reach = &dry.plan.as_ref().expect("a plan").reach;
+    (reach.calls, reach.seconds, reach.reversible)
+}
+
+#[tokio::test]
+async fn a_plan_says_its_calls_their_time_and_whether_it_can_be_taken_back() {
+    let lab = Lab::new().await;
+    let boxes = users(&lab, 3);
+    let convert = json!({"personal_mail_boxes": boxes});
+    let dry = lab.dry_run("convert-type-of-mailboxes", convert).await;
+    assert_eq!(
+        told(&dry),
+        (3, 2, true),
+        "a call and a look each, four at once"
+    );
+    let block = json!({"senders": ["a@wave.example", "b@wave.example"]});
+    let dry = lab.dry_run("block-senders", block.clone()).await;
+    assert_eq!(told(&dry), (1, 1, true), "one call takes several senders");
+    let blocked = lab.prepare("block-senders", block.clone()).await;
+    // An undo is no run that could be undone, and doing nothing neither.
+    assert_eq!(told(&lab.undo(&blocked, true).await), (1, 1, false));
+    let dry = lab.dry_run("block-senders", block).await;
+    assert_eq!(told(&dry), (0, 0, false));
+    let (identity, _) = quarantined(&lab, 0);
+    let input = json!({"message_identities": [identity]});
+    let dry = lab.dry_run("release-quarantine-messages", input).await;
+    assert!(!told(&dry).2, "what is released stays released");
+    // What a search by cmdlet found is not known by message, so no search brings it back.
+    lab.prepare(
+        "start-compliance-content-search",
+        json!({"search_names": ["wave"], "content_search_filter": "from:n0rthwind.example", "wait": true}),
+    )
+    .await;
+    let soft = json!({"search_names": ["wave"], "delete_type": "soft_delete"});
+    let dry = lab.dry_run("delete-search-result-emails", soft).await;
+    let (calls, _, reversible) = told(&dry);
+    assert!(calls > 0 && !reversible);
+}

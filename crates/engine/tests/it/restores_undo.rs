@@ -1,6 +1,6 @@
 //! The undo of a soft purge over the simulated Microsoft Graph, judged by the sandbox's own store.
 
-use engine::{ReturnData, RunResult};
+use engine::{Cancel, ReturnData, RunResult};
 use kernel::{Failure, failure::code};
 use serde_json::{Value, json};
 
@@ -22,13 +22,26 @@ impl Ground {
         assert!(result.error.is_none(), "{:?}", result.error);
     }
 
-    async fn search_and_purge(&self, search: &str, delete_type: &str) -> RunResult {
-        let input = json!({
+    fn purging(&self, search: &str, delete_type: &str) -> Value {
+        json!({
             "query": format!("from:\"{}\"", self.wave.sender), "delete_type": delete_type,
             "search_name": search, "mailboxes": self.wave.to, "settling_time": "1s",
-        });
+        })
+    }
+
+    async fn search_and_purge(&self, search: &str, delete_type: &str) -> RunResult {
+        let input = self.purging(search, delete_type);
         let run = self.run_on(&self.tenant, "search-and-purge", input);
         run.await
+    }
+
+    /// Whether a dry run says that it can be taken back.
+    async fn reversible(&self, command: &str, input: Value) -> bool {
+        let cancel = Cancel::default();
+        let run = self.lab.run_on(&self.tenant, command, input, true, &cancel);
+        let plan = run.await.unwrap().plan.expect("a plan");
+        assert!(plan.reach.calls > 0, "{plan:?}");
+        plan.reach.reversible
     }
 }
 
@@ -77,6 +90,11 @@ async fn the_undo_of_a_deletion_goes_by_the_search_that_it_purged() {
         let started = ground.run_on(&ground.tenant, command, start).await;
         assert!(started.error.is_none(), "{:?}", started.error);
     }
+    let command = "delete-search-result-emails";
+    let soft = |names: &[&str]| json!({ "search_names": names, "delete_type": "soft_delete" });
+    assert!(ground.reversible(command, soft(&["one"])).await);
+    let both = soft(&["one", "two"]);
+    assert!(!ground.reversible(command, both).await, "search by search");
     let delete = async |names: &[&str]| {
         let input = json!({ "search_names": names });
         ground
@@ -143,4 +161,14 @@ async fn an_undo_brings_nothing_back_by_a_search_that_somebody_edited() {
     set(&format!("from:\"{}\"", ground.wave.sender)).await;
     let undone = ground.undo(&purged, false).await.unwrap();
     assert_eq!(undone.key_fields["restored"], all, "{}", error_of(&undone));
+}
+
+#[tokio::test]
+async fn a_dry_run_says_whether_a_purge_can_be_taken_back() {
+    let ground = Ground::new("inbox").await;
+    for (delete_type, comes_back) in [("soft_delete", true), ("hard_delete", false)] {
+        let input = ground.purging(delete_type, delete_type);
+        let said = ground.reversible("search-and-purge", input).await;
+        assert_eq!(said, comes_back, "{delete_type}");
+    }
 }
