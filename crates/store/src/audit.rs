@@ -3,6 +3,8 @@
 
 mod checkpoint;
 mod export;
+mod marks;
+mod still;
 mod verify;
 
 use aws_lc_rs::hmac;

@@ -1,7 +1,11 @@
 //! Checkpoints: the heads of all chains, signed, appended to a file outside the database. They
 //! prove how long each chain was at a time.
 
-use std::{collections::BTreeMap, io::Write};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{Read, Seek, SeekFrom, Write},
+};
 
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
@@ -97,10 +101,15 @@ impl Store {
         let path = self.checkpoints.clone();
         let write = move || {
             private()
+                .read(true)
                 .append(true)
                 .create(true)
                 .open(&path)
                 .and_then(|mut file| {
+                    // A full disk may have cut the last line short: that one stays by itself.
+                    if is_cut(&mut file)? {
+                        line.insert(0, '\n');
+                    }
                     // In one write, so that lines of several processes never mix.
                     file.write_all(line.as_bytes())?;
                     file.sync_data()
@@ -112,4 +121,15 @@ impl Store {
             .map_err(|error| defect(format!("a checkpoint was not written: {error}")))??;
         Ok(checkpoint)
     }
+}
+
+/// Whether the file ends within a line.
+fn is_cut(file: &mut File) -> std::io::Result<bool> {
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }

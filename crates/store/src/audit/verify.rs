@@ -11,16 +11,17 @@ use aws_lc_rs::hmac;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AuditEntry, Checkpoint, genesis, hash};
+use super::{AuditEntry, genesis, hash, marks::Marks, still::Still};
 use crate::{
     error::{Result, of_io, of_sqlite},
     open::audit_key,
+    run::instant,
 };
 
 /// What is checked.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// An SQLite file. It is not written to.
+    /// An SQLite file. No byte of it is changed, nor of its journal and the other files beside it.
     Database(PathBuf),
     /// JSON lines, as [`crate::Store::export_audit`] writes them.
     Export(PathBuf),
@@ -67,6 +68,9 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// How many checkpoints were compared.
     pub checkpoints: u64,
+    /// What is worth knowing and no sign of forgery; a verdict has it in its note.
+    #[serde(skip)]
+    pub remarks: Vec<String>,
 }
 
 impl Report {
@@ -100,10 +104,12 @@ pub struct Verdict {
 impl Verdict {
     /// The verdict on a report.
     pub fn of(report: Report, note: Option<&str>) -> Self {
+        let remarks = report.remarks.iter().map(String::as_str);
+        let notes: Vec<&str> = remarks.chain(note).collect();
         Self {
             holds: report.holds(),
+            note: (!notes.is_empty()).then(|| notes.join("; ")),
             report,
-            note: note.map(str::to_owned),
         }
     }
 }
@@ -118,8 +124,8 @@ pub fn verify(source: &Source, key: &Path, checkpoints: Option<&Path>) -> Result
     let key = audit_key(key)?;
     let mut report = Report::default();
     let marks = match checkpoints {
-        Some(path) => marks(path, &key, &mut report)?,
-        None => BTreeMap::new(),
+        Some(path) => Marks::read(path, &key, &mut report)?,
+        None => Marks::default(),
     };
     let mut checker = Checker {
         key,
@@ -136,33 +142,6 @@ pub fn verify(source: &Source, key: &Path, checkpoints: Option<&Path>) -> Result
     Ok(checker.end())
 }
 
-/// The hash that checkpoints say an entry had, by chain and number.
-type Marks = BTreeMap<String, BTreeMap<i64, String>>;
-
-fn marks(path: &Path, key: &hmac::Key, report: &mut Report) -> Result<Marks> {
-    let unreadable = |error: std::io::Error| of_io("reading", path, &error);
-    let file = File::open(path).map_err(unreadable)?;
-    let mut marks = Marks::new();
-    for (number, line) in (1_u64..).zip(BufReader::new(file).lines()) {
-        let line = line.map_err(unreadable)?;
-        let checkpoint = serde_json::from_str::<Checkpoint>(&line).ok();
-        let genuine = |one: &Checkpoint| one.seal_under(key) == one.seal;
-        let Some(checkpoint) = checkpoint.filter(genuine) else {
-            report.problem(
-                "",
-                None,
-                format!("line {number} of the checkpoint file is forged"),
-            );
-            continue;
-        };
-        report.checkpoints += 1;
-        for (chain, head) in checkpoint.heads {
-            marks.entry(chain).or_default().insert(head.seq, head.hash);
-        }
-    }
-    Ok(marks)
-}
-
 /// The chain that is being read.
 struct Current {
     chain: String,
@@ -171,6 +150,36 @@ struct Current {
     hash: String,
     /// Later entries are hashed over a broken one: one message is enough.
     broken: bool,
+    /// The entries that are not those that checkpoints saw, if there are any.
+    others: Option<Others>,
+}
+
+/// Where a chain is not the one that checkpoints saw. It is checked further all the same: it may
+/// have been put back to an earlier state and gone on with, and be sound in itself.
+struct Others {
+    /// The last entry before them that a checkpoint proved.
+    proven: i64,
+    /// The first of them that is known.
+    first: i64,
+    /// The last of them that a checkpoint saw.
+    last: i64,
+    /// When that one was seen last.
+    at: i64,
+}
+
+impl Others {
+    fn words(&self, longest: Option<(i64, i64)>) -> String {
+        let (last, at) = match longest {
+            Some(longest) if longest.0 > self.last => longest,
+            _ => (self.last, self.at),
+        };
+        format!(
+            "at least entries {} to {last} that checkpoints saw (last at {}) are gone, and others stand in their place; up to entry {} it is what they saw. An older backup was put back and went on from there, or the end was made anew with the key",
+            self.first,
+            instant(at),
+            self.proven
+        )
+    }
 }
 
 struct Checker {
@@ -200,8 +209,10 @@ impl Checker {
 
     fn database(&mut self, path: &Path) -> Result<()> {
         let mut heads = BTreeMap::new();
-        self.entries(path, &mut heads)
+        let still = Still::open(path)?;
+        self.entries(&still.connection, &mut heads)
             .map_err(|error| of_sqlite(&error))?;
+        still.end()?;
         self.close();
         // The database's own word on its ends: worth little against whoever owns it, but a cut that
         // forgot them is seen.
@@ -222,10 +233,11 @@ impl Checker {
         Ok(())
     }
 
-    fn entries(&mut self, path: &Path, heads: &mut BTreeMap<String, i64>) -> rusqlite::Result<()> {
-        use rusqlite::OpenFlags;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = rusqlite::Connection::open_with_flags(path, flags)?;
+    fn entries(
+        &mut self,
+        connection: &rusqlite::Connection,
+        heads: &mut BTreeMap<String, i64>,
+    ) -> rusqlite::Result<()> {
         connection.execute_batch("PRAGMA query_only = ON; BEGIN")?;
         let mut statement = connection.prepare("SELECT chain, seq FROM heads")?;
         let mut rows = statement.query([])?;
@@ -267,13 +279,25 @@ impl Checker {
                 last: 0,
                 hash: genesis(&self.key, &entry.chain),
                 broken: false,
+                others: None,
             });
         }
         let Some(current) = &mut self.current else {
             return;
         };
         current.entries += 1;
+        let marks = self.marks.of(&entry.chain, entry.seq);
+        if let Some(other) = marks.iter().find(|mark| mark.hash != entry.hash) {
+            let others = current.others.get_or_insert_with(|| Others {
+                proven: self.proven.get(&entry.chain).copied().unwrap_or(0),
+                first: entry.seq,
+                last: entry.seq,
+                at: other.at,
+            });
+            (others.last, others.at) = (entry.seq, other.at);
+        }
         if current.broken {
+            current.last = entry.seq;
             return;
         }
         let mut wrong = Vec::new();
@@ -292,18 +316,8 @@ impl Checker {
                 "the entry was changed, or the chain was made anew without the key".to_owned(),
             );
         }
-        let marked = self
-            .marks
-            .get(&entry.chain)
-            .and_then(|marks| marks.get(&entry.seq));
-        match marked {
-            Some(hash) if *hash != entry.hash => {
-                wrong.push("the entry is not the one that a checkpoint saw".to_owned());
-            }
-            Some(_) if wrong.is_empty() => {
-                self.proven.insert(entry.chain.clone(), entry.seq);
-            }
-            _ => {}
+        if wrong.is_empty() && marks.iter().any(|mark| mark.hash == entry.hash) {
+            self.proven.insert(entry.chain.clone(), entry.seq);
         }
         current.broken = !wrong.is_empty();
         current.last = entry.seq;
@@ -318,14 +332,23 @@ impl Checker {
         let Some(current) = self.current.take() else {
             return;
         };
-        let marks = self.marks.get(&current.chain);
-        let longest = marks.and_then(|marks| marks.keys().next_back()).copied();
-        if let Some(longest) = longest.filter(|longest| *longest > current.last) {
-            let what = format!(
-                "the tail was cut: a checkpoint saw {longest} entries, and the last one is {}",
-                current.last
-            );
-            self.report.problem(&current.chain, None, what);
+        let longest = self.marks.longest(&current.chain);
+        let longest = longest.filter(|(longest, _)| *longest > current.last);
+        match (&current.others, longest) {
+            (Some(others), _) => {
+                let (seq, what) = (others.first, others.words(longest));
+                self.report.problem(&current.chain, Some(seq), what);
+            }
+            (None, Some((longest, at))) => {
+                let what = format!(
+                    "the tail was cut: a checkpoint saw {longest} entries (at {}), and the last one is {}; entries {} to {longest} are gone",
+                    instant(at),
+                    current.last,
+                    current.last + 1
+                );
+                self.report.problem(&current.chain, None, what);
+            }
+            (None, None) => {}
         }
         let proven = self.proven.get(&current.chain);
         self.report.chains.push(ChainReport {
@@ -337,7 +360,7 @@ impl Checker {
 
     fn end(mut self) -> Report {
         self.close();
-        for chain in self.marks.keys() {
+        for chain in self.marks.chains() {
             if !self.seen.contains(chain) {
                 let what = "a checkpoint saw the chain, and it is gone";
                 self.report.problem(chain, None, what);

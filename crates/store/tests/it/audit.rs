@@ -10,7 +10,7 @@ use kernel::{ErrorKind, Failure, failure::code};
 use serde_json::json;
 use store::{
     Store,
-    audit::{INSTALLATION, Report, Source, Tail, verify},
+    audit::{INSTALLATION, Report, Source, Tail, Verdict, verify},
     chain_of,
 };
 
@@ -258,6 +258,135 @@ async fn a_forged_checkpoint_is_found() {
     let problems = said(&evidence.report(true).await);
     assert_eq!(problems.len(), 1);
     assert!(problems[0].2.contains("line 1"), "{problems:?}");
+}
+
+#[tokio::test]
+async fn a_torn_checkpoint_is_named_and_is_no_forgery() {
+    let evidence = Evidence::new().await;
+    let whole = std::fs::read(&evidence.checkpoints).unwrap();
+    // A full disk took only a part of the line.
+    let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+    for part in [1, 5, 40, lines[1].len() - 2, lines[1].len() - 1] {
+        let torn = [lines[0], &lines[1][..part]].concat();
+        std::fs::write(&evidence.checkpoints, &torn).unwrap();
+        let whole = part == lines[1].len() - 1;
+        let report = evidence.report(true).await;
+        assert!(report.holds(), "{part}: {report:?}");
+        assert_eq!(report.checkpoints, if whole { 2 } else { 1 });
+        let tail = Tail::ProvenTo(if whole { 6 } else { 3 });
+        assert_eq!(report.chains[0].tail, tail);
+        let remark = report.remarks.first().map_or("", String::as_str);
+        assert_eq!(remark.contains("line 2"), !whole, "{report:?}");
+        assert!(!remark.contains("is forged"));
+        // Whoever reads the verdict is told.
+        let note = Verdict::of(report.clone(), Some("a note")).note.unwrap();
+        assert_eq!(note.contains("line 2"), !whole, "{note}");
+        assert!(note.ends_with("a note"));
+        // The next one begins a line of its own.
+        evidence.store.checkpoint().await.unwrap();
+        let report = evidence.report(true).await;
+        assert!(report.holds(), "{part}: {report:?}");
+        assert_eq!(report.chains[0].tail, Tail::ProvenTo(6));
+        assert_eq!(report.checkpoints, if whole { 3 } else { 2 });
+        let text = std::fs::read_to_string(&evidence.checkpoints).unwrap();
+        assert_eq!(text.lines().count(), 3, "{text}");
+    }
+    // A line that an older program wrote right behind the torn one counts.
+    let joined = [lines[0], &lines[1][..40], lines[1]].concat();
+    std::fs::write(&evidence.checkpoints, joined).unwrap();
+    let report = evidence.report(true).await;
+    assert!(report.holds() && report.remarks.len() == 1, "{report:?}");
+    assert_eq!(report.chains[0].tail, Tail::ProvenTo(6));
+    // What is whole and does not bear its seal is forged, behind a torn line too.
+    let text = String::from_utf8(lines[1].to_vec()).unwrap();
+    let forged = text.replace("\"seq\":6", "\"seq\":5").into_bytes();
+    let tails = [
+        forged.clone(),
+        [&lines[1][..40], &forged].concat(),
+        b"no line".to_vec(),
+    ];
+    for tail in tails {
+        std::fs::write(&evidence.checkpoints, [lines[0], &tail].concat()).unwrap();
+        let problems = said(&evidence.report(true).await);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].2, "line 2 of the checkpoint file is forged");
+    }
+}
+
+/// A database that was put back to its third event, and went on with others.
+async fn put_back(checkpoints: &[u8]) -> Evidence {
+    let evidence = Evidence::new().await;
+    evidence.tamper(
+        "DELETE FROM audit WHERE seq > 3;
+         UPDATE heads SET seq = 3, hash = (SELECT hash FROM audit
+           WHERE audit.chain = heads.chain AND seq = 3)",
+    );
+    std::fs::write(&evidence.checkpoints, checkpoints).unwrap();
+    for number in 0..5 {
+        let body = json!({ "later": number });
+        let recorded = evidence.store.audit(Some("a"), "event", "ci", body);
+        recorded.await.unwrap();
+    }
+    evidence
+}
+
+#[tokio::test]
+async fn after_an_older_backup_the_old_file_says_what_is_gone_and_a_new_one_holds() {
+    let old = Evidence::new().await;
+    let old = std::fs::read(&old.checkpoints).unwrap();
+    let evidence = put_back(&old).await;
+    let problems = said(&evidence.report(true).await);
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    // Others stand there.
+    assert_eq!(
+        (problems[0].0.as_str(), problems[0].1),
+        ("connection:a", Some(6))
+    );
+    for part in [
+        "entries 6 to 6",
+        "up to entry 3",
+        "2026-03-02T09:01:00Z",
+        "older backup",
+    ] {
+        assert!(problems[0].2.contains(part), "{part}: {problems:?}");
+    }
+    // Nothing stands there.
+    assert_eq!(problems[1].0, INSTALLATION);
+    assert!(
+        problems[1].2.contains("entries 4 to 6 are gone"),
+        "{problems:?}"
+    );
+    // A file that was gone on with keeps what the old one saw.
+    evidence.store.checkpoint().await.unwrap();
+    let report = evidence.report(true).await;
+    assert_eq!(said(&report).len(), 2, "{report:?}");
+    assert_eq!(report.chains[0].tail, Tail::ProvenTo(8));
+    // A new one holds.
+    std::fs::remove_file(&evidence.checkpoints).unwrap();
+    evidence.store.checkpoint().await.unwrap();
+    let report = evidence.report(true).await;
+    assert!(report.holds(), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_mark_that_does_not_fit_hides_no_later_tampering() {
+    let old = Evidence::new().await;
+    let old = std::fs::read(&old.checkpoints).unwrap();
+    let evidence = put_back(&old).await;
+    evidence.tamper("UPDATE audit SET who = 'x' WHERE chain = 'connection:a' AND seq = 7");
+    let problems = said(&evidence.report(true).await);
+    let changed = problems.iter().find(|one| one.1 == Some(7));
+    let (_, _, what) = changed.unwrap_or_else(|| panic!("{problems:?}"));
+    assert!(what.contains("changed"), "{problems:?}");
+    assert!(problems.iter().any(|one| one.1 == Some(6)), "{problems:?}");
+}
+
+#[tokio::test]
+async fn a_changed_entry_is_not_said_to_be_a_cut_tail() {
+    let evidence = Evidence::new().await;
+    evidence.tamper("UPDATE audit SET who = 'x' WHERE chain = 'connection:a' AND seq = 3");
+    let problems = said(&evidence.report(true).await);
+    assert_eq!(problems.len(), 1, "{problems:?}");
 }
 
 #[cfg(unix)]

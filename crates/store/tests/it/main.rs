@@ -16,6 +16,7 @@ mod machine;
 mod people;
 mod postgres;
 mod retention;
+mod still;
 mod takeover;
 mod world;
 mod undoes;
