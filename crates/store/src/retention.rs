@@ -162,10 +162,10 @@ impl Store {
             .write(move |conn| {
                 Box::pin(async move {
                     let statements = [
+                        sql::DROP_RAW,
                         sql::DROP_RAW_RESULT,
                         sql::DROP_RAW_PAGES,
                         sql::DROP_RAW_ITEMS,
-                        sql::DROP_RAW,
                     ];
                     for run in &runs {
                         for statement in statements {

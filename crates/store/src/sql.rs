@@ -226,7 +226,14 @@ statements! {
     RAW_PRUNABLE = "SELECT id, connection FROM runs WHERE state = 'finished' AND raw = 1 \
           AND finished < $1 AND (CAST($2 AS TEXT) IS NULL OR connection = $2) \
         ORDER BY created, id LIMIT $3";
-    DROP_RAW = "UPDATE runs SET raw = 0 WHERE id = $1";
+    /// Goes before those that empty the columns: what they free no longer counts.
+    DROP_RAW = "UPDATE runs SET raw = 0, bytes = CASE WHEN bytes > f.freed \
+          THEN bytes - f.freed ELSE 0 END \
+        FROM (SELECT CAST(COALESCE(SUM(LENGTH(raw)), 0) AS BIGINT) AS freed FROM (\
+            SELECT raw FROM results WHERE run = $1 \
+            UNION ALL SELECT raw FROM pages WHERE run = $1 \
+            UNION ALL SELECT raw FROM items WHERE run = $1) AS kept) AS f \
+        WHERE id = $1";
     DROP_RAW_RESULT = "UPDATE results SET raw = NULL WHERE run = $1 AND raw IS NOT NULL";
     DROP_RAW_PAGES = "UPDATE pages SET raw = NULL WHERE run = $1 AND raw IS NOT NULL";
     DROP_RAW_ITEMS = "UPDATE items SET raw = NULL WHERE run = $1 AND raw IS NOT NULL";

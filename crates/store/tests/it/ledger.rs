@@ -450,7 +450,8 @@ fn rows(words: &[&str]) -> Vec<Row> {
         .collect()
 }
 
-fn page(page: u32, words: &[&str]) -> Entry {
+/// A page of rows with these words.
+pub fn page(page: u32, words: &[&str]) -> Entry {
     Entry::Rows {
         page,
         rows: rows(words),

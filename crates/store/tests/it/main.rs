@@ -18,8 +18,8 @@ mod postgres;
 mod retention;
 mod still;
 mod takeover;
-mod world;
 mod undoes;
+mod world;
 
 use world::World;
 
@@ -87,9 +87,10 @@ cases! {
     retention::old_runs_go_and_the_audit_stays,
     retention::raw_data_goes_first,
     retention::the_largest_size_is_kept,
-    audit::every_event_is_recorded,
+    retention::raw_data_that_is_gone_takes_no_room,
     undoes::an_undo_that_left_something_can_be_made_again,
     undoes::a_retry_of_an_undo_is_an_undo,
+    audit::every_event_is_recorded,
     bad_times::a_clock_that_goes_back_loses_nothing,
     machine::no_history_breaks_the_ledger,
 }

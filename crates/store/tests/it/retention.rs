@@ -2,25 +2,29 @@
 
 use std::time::Duration;
 
-use engine::{Ledger, ledger::Entry};
+use engine::{Ledger, NewRun, ledger::Entry};
 use jiff::SignedDuration;
 use kernel::ids::RunId;
 use serde_json::json;
 use store::{Pruned, Retention};
 
 use crate::{
-    ledger::added,
+    ledger::{added, page},
     world::{World, refusal, result_of},
 };
 
 async fn ended(world: &World, connection: &str) -> RunId {
-    let new = world.blocks(connection);
-    let held = world.held(&new).await;
-    let mut result = result_of(&new);
-    result.raw_data = json!({ "raw": "x".repeat(500) });
     let items = [Entry::Items(vec![added("a")])];
+    ended_with(world, &world.blocks(connection), &items, &"x".repeat(500)).await
+}
+
+/// A run that ended with these entries and this raw data.
+async fn ended_with(world: &World, new: &NewRun, entries: &[Entry], raw: &str) -> RunId {
+    let held = world.held(new).await;
+    let mut result = result_of(new);
+    result.raw_data = json!({ "raw": raw });
     let store = world.store().await;
-    store.finish(held, &items, &result, None).await.unwrap();
+    store.finish(held, entries, &result, None).await.unwrap();
     new.id
 }
 
@@ -115,4 +119,38 @@ pub async fn the_largest_size_is_kept(world: World) {
     assert_eq!(gone, pruned.runs);
     store.prune(&policy(0), "x").await.unwrap();
     assert_eq!(refusal(store.run(runs[5]).await), "unknown_run");
+}
+
+/// Text of about 16,000 bytes that no compression makes small.
+fn noise(world: &World) -> String {
+    let digits = |_| format!("{:016x}", world.random.next_u64());
+    (0..2000).map(digits).collect()
+}
+
+pub async fn raw_data_that_is_gone_takes_no_room(world: World) {
+    let store = world.store().await;
+    // Raw data in a result, in an item, and in a page of rows.
+    let mut item = added("a");
+    item.raw = vec![json!({ "raw": noise(&world) })];
+    let items = [Entry::Items(vec![item])];
+    let change = ended_with(&world, &world.blocks("a"), &items, &noise(&world)).await;
+    world.pass(Duration::from_secs(1)).await;
+    let shown = noise(&world);
+    let rows = [page(0, &[&shown])];
+    let read = ended_with(&world, &world.reads("a"), &rows, &noise(&world)).await;
+    world.pass(Duration::from_hours(10)).await;
+    let policy = |max_bytes| Retention {
+        raw_older_than: Some(SignedDuration::from_hours(5)),
+        max_bytes: Some(max_bytes),
+        ..Retention::default()
+    };
+    // What is left is one page as it is shown, twice over at most, and little else.
+    let pruned = store.prune(&policy(40_000), "x").await.unwrap();
+    assert_eq!(pruned, Pruned { runs: 0, raw: 2 });
+    for run in [change, read] {
+        store.run(run).await.unwrap();
+    }
+    // What is still there counts: the oldest run is small, so the next goes too.
+    let pruned = store.prune(&policy(10_000), "x").await.unwrap();
+    assert_eq!(pruned, Pruned { runs: 2, raw: 0 });
 }
