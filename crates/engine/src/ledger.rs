@@ -230,6 +230,20 @@ pub struct Budget {
     pub retry_after: Option<Timestamp>,
 }
 
+/// The longest that a tenant is left alone at the service's word: what the clients wait for at
+/// most. A time further ahead than this is left from before a clock went back.
+pub const LONGEST_QUIET: Duration = Duration::from_mins(5);
+
+impl Budget {
+    /// How long the tenant is to be left alone from now on.
+    pub fn wait(&self, now: Timestamp) -> Duration {
+        let until = self.retry_after.unwrap_or(now);
+        Duration::try_from(until.duration_since(now))
+            .unwrap_or_default()
+            .min(LONGEST_QUIET)
+    }
+}
+
 /// Why something could not be recorded or read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum LedgerError {
@@ -304,4 +318,30 @@ pub trait Ledger: Send + Sync {
     async fn budget(&self, connection: &str) -> Result<Budget, LedgerError>;
     /// Keeps it.
     async fn keep_budget(&self, connection: &str, budget: Budget) -> Result<(), LedgerError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_is_left_alone_no_longer_than_the_clients_wait() {
+        let now = Timestamp::UNIX_EPOCH;
+        let in_seconds = |seconds| Budget {
+            concurrency: None,
+            retry_after: Some(now + Duration::from_secs(seconds)),
+        };
+        assert_eq!(Budget::default().wait(now), Duration::ZERO);
+        assert_eq!(in_seconds(50).wait(now), Duration::from_secs(50));
+        assert_eq!(
+            in_seconds(50).wait(now + Duration::from_secs(61)),
+            Duration::ZERO
+        );
+        // The clock went back an hour.
+        assert_eq!(in_seconds(3660).wait(now), LONGEST_QUIET);
+        let (clock, random) = (kernel::SystemClock::default(), kernel::SeededRandom::new(1));
+        let options =
+            exchange::Options::new(std::sync::Arc::new(clock), std::sync::Arc::new(random));
+        assert_eq!(options.max_asked_wait, LONGEST_QUIET);
+    }
 }

@@ -322,11 +322,9 @@ impl Workers {
         }
         match self.engine.ledger.budget(connection).await {
             Ok(budget) => {
-                let now = self.engine.clock.now();
-                let until = budget.retry_after.unwrap_or(now);
                 tenant.cmdlets.remember(Learned {
                     concurrency: budget.concurrency.map(|limit| limit as usize),
-                    wait: Duration::try_from(until.duration_since(now)).unwrap_or_default(),
+                    wait: budget.wait(self.engine.clock.now()),
                 });
                 locked(&self.budgets).insert(connection.to_owned(), budget);
             }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use engine::{
     LedgerError, Origin,
-    ledger::{Claimed, Held, Room, Signals},
+    ledger::{Claimed, Held, LONGEST_QUIET, Room, Signals},
 };
 use kernel::{Failure, ids::RunId};
 use serde_json::json;
@@ -47,7 +47,7 @@ impl Store {
             .read(move |conn| Box::pin(candidates(conn, per_connection, runs)))
             .await?;
         if far {
-            self.db.write(|conn| Box::pin(cut_leases(conn))).await?;
+            self.db.write(|conn| Box::pin(cut_far(conn))).await?;
         }
         if found.is_empty() {
             return Ok(Vec::new());
@@ -241,11 +241,13 @@ fn changed_one(changed: u64) -> Result<()> {
 type Found = Vec<(String, Vec<Candidate>)>;
 
 /// The runs that may be claimed, by connection, in the order in which connections are due; and
-/// whether there are leases that end later than any can.
+/// whether there are times that lie further ahead than any can.
 async fn candidates(conn: &mut Conn, per_connection: i64, runs: i64) -> Result<(Found, bool)> {
     let now = conn.now().await?;
     let frozen = is_frozen(conn).await?;
-    let far = conn.one(sql::FAR_LEASES, &[now.into()]).await?.is_some();
+    let quiet = [now.into(), micros(LONGEST_QUIET).into()];
+    let far = conn.one(sql::FAR_LEASES, &[now.into()]).await?.is_some()
+        || conn.one(sql::FAR_QUIET, &quiet).await?.is_some();
     let wanted: [Value; 4] = [
         now.into(),
         per_connection.into(),
@@ -271,9 +273,12 @@ async fn candidates(conn: &mut Conn, per_connection: i64, runs: i64) -> Result<(
     Ok((found, far))
 }
 
-async fn cut_leases(conn: &mut Conn) -> Result<()> {
+/// Cuts what was set before the clock went back.
+async fn cut_far(conn: &mut Conn) -> Result<()> {
     let now = conn.now().await?;
     conn.execute(sql::CUT_LEASES, &[now.into()]).await?;
+    let quiet = [now.into(), micros(LONGEST_QUIET).into()];
+    conn.execute(sql::CUT_QUIET, &quiet).await?;
     Ok(())
 }
 

@@ -64,6 +64,11 @@ statements! {
     CUT_LEASES = "UPDATE runs SET lease_end = $1 + lease \
         WHERE state <> 'finished' AND lease_end > $1 + lease";
     FAR_LEASES = "SELECT 1 FROM runs WHERE state <> 'finished' AND lease_end > $1 + lease LIMIT 1";
+    /// A time until which a tenant is left alone that lies further ahead than any can is from
+    /// before the clock went back.
+    CUT_QUIET = "UPDATE tenants SET retry_after = CAST($1 AS BIGINT) + $2 \
+        WHERE retry_after > CAST($1 AS BIGINT) + $2";
+    FAR_QUIET = "SELECT 1 FROM tenants WHERE retry_after > CAST($1 AS BIGINT) + $2 LIMIT 1";
     /// The runs that may be claimed: up to $2 of each connection, in the order in which they are.
     CLAIMABLE = "SELECT id, connection, fence FROM (\
           SELECT r.id, r.connection, r.fence, r.urgent, r.created, \

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use engine::{Ledger, LedgerError, Submitted};
+use engine::{
+    Ledger, LedgerError, Submitted,
+    ledger::{Budget, LONGEST_QUIET},
+};
 use store::{Access, Store};
 
 use crate::{
@@ -40,6 +43,29 @@ pub async fn a_clock_that_goes_back_loses_nothing(world: World) {
     let chain = store.audit_entries(&store::chain_of("a"), 0, 10).await;
     let numbers: Vec<i64> = chain.unwrap().iter().map(|entry| entry.seq).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
+}
+
+pub async fn a_clock_that_goes_back_makes_no_tenant_wait_longer(world: World) {
+    let store = world.store().await;
+    let now = kernel::Clock::now(world.clock.as_ref());
+    let budget = Budget {
+        concurrency: None,
+        retry_after: Some(now + Duration::from_mins(1)),
+    };
+    store.keep_budget("a", budget).await.unwrap();
+    world.queued(&world.blocks("a")).await;
+    let back = now - Duration::from_hours(1);
+    world.set_time(back).await;
+    // It is left alone for as long as any service may ask for, and not for an hour.
+    assert_eq!(world.claim("w").await, []);
+    let kept = store.budget("a").await.unwrap();
+    assert_eq!(kept.retry_after, Some(back + LONGEST_QUIET));
+    world
+        .pass(LONGEST_QUIET.saturating_sub(Duration::from_secs(1)))
+        .await;
+    assert_eq!(world.claim("w").await, []);
+    world.pass(Duration::from_secs(1)).await;
+    assert_eq!(world.claim("w").await.len(), 1);
 }
 
 async fn close(world: &World, store: Store) {

@@ -92,5 +92,6 @@ cases! {
     undoes::a_retry_of_an_undo_is_an_undo,
     audit::every_event_is_recorded,
     bad_times::a_clock_that_goes_back_loses_nothing,
+    bad_times::a_clock_that_goes_back_makes_no_tenant_wait_longer,
     machine::no_history_breaks_the_ledger,
 }
