@@ -50,7 +50,8 @@ pub struct Input {
     /// How the mail is deleted. Soft makes one round and proves nothing; hard goes on until
     /// nothing is left.
     pub delete_type: DeleteType,
-    /// The name of the search to make. None means a generated one.
+    /// The name of the search to make. None means a generated one; so does a dry run, which leaves the
+    /// name to the run that it is made for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search_name: Option<String>,
     /// Also purge what later rounds find and the first look had not found.

@@ -217,7 +217,7 @@ fn a_report_that_succeeded_partly_says_so_and_is_never_all() {
         "{told}"
     );
     let unsaid = listed(2, 2, |action| {
-        action.state = SearchState::PartiallySucceeded
+        action.state = SearchState::PartiallySucceeded;
     });
     assert_eq!(unsaid.context["sample"], true, "{}", unsaid.message);
     assert!(unsaid.warnings[0].contains("does not say why"));

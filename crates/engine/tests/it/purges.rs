@@ -328,9 +328,10 @@ async fn a_dry_run_finds_and_looks_and_what_was_shown_may_be_done() {
     let wave = two(&lab);
     lab.running.plant(&wave).unwrap();
     let before = lab.facts();
-    let mut input = among(&wave, &[]);
-    input.as_object_mut().unwrap().remove("search_name");
+    let input = among(&wave, &[]);
     let shown = lab.dry_run(COMMAND, input.clone()).await;
+    // The name that was chosen is left to the run itself.
+    assert_ne!(shown.key_fields["search_names"], json!(["wave"]));
     let plan = shown.plan.unwrap();
     assert_eq!(plan.steps.len(), 1);
     assert_eq!(plan.steps[0].facts["hits"], 87);
@@ -349,17 +350,20 @@ async fn a_dry_run_finds_and_looks_and_what_was_shown_may_be_done() {
         query: Some(input["query"].as_str().unwrap().to_owned()),
         at_most: Some(87),
     };
-    let request = engine::RunRequest {
-        expect,
-        plan_hash: plan.plan_hash,
+    let request = |input: &Value| engine::RunRequest {
+        expect: expect.clone(),
+        plan_hash: plan.plan_hash.clone(),
         ..engine::RunRequest::new(COMMAND, testkit::object(input.clone()), "simulated")
     };
-    let result = lab.run_request(&request).await;
+    let result = lab.run_request(&request(&input)).await;
     assert_eq!(result.key_fields["proven"], true, "{:#?}", result.items);
+    assert_eq!(result.key_fields["search_names"], json!(["wave"]));
     // What has grown since is held back.
     lab.running.plant(&wave).unwrap();
     lab.running.plant(&wave).unwrap();
-    let result = lab.run_request(&request).await;
+    let mut again = input.clone();
+    again.as_object_mut().unwrap().remove("search_name");
+    let result = lab.run_request(&request(&again)).await;
     assert_eq!(lab.calls("New-ComplianceSearchAction"), 8);
     assert_ne!(result.return_data, ReturnData::Successful);
 }

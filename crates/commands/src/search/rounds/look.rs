@@ -26,7 +26,9 @@ pub async fn look(asked: &Asked<'_>, tenant: &Tenant, settled: &Settled) -> Plan
     }
     plan.warnings.push(texts::meaning(asked.delete).to_owned());
     plan.warnings.extend(search::said(settled));
-    let name = || asked.name.map_or_else(|| generated(tenant), str::to_owned);
+    // A dry run leaves the name that the user chose to the run that it is made for.
+    let chosen = asked.name.filter(|_| !settled.for_dry_run);
+    let name = || chosen.map_or_else(|| generated(tenant), str::to_owned);
     let course = Course::of(settled, name);
     if let Some((_, why)) = course.broken() {
         account::finish(
@@ -106,8 +108,8 @@ impl Look<'_, '_> {
 
     /// Nothing was done yet. A name that the user chose must be free.
     async fn first(&mut self) {
-        if self.asked.name.is_some() {
-            match self.tenant.search.find(&self.course.name).await {
+        if let Some(chosen) = self.asked.name {
+            match self.tenant.search.find(chosen).await {
                 Err(failure) => return self.unread(failure),
                 Ok(Some(found)) => return self.reject(texts::taken(&found)),
                 Ok(None) => {}

@@ -67,7 +67,7 @@ impl Asked<'_> {
             query: self.query.to_owned(),
             locations: self.locations.clone(),
             description: Some(DESCRIPTION.to_owned()),
-            made_up: self.name.is_none(),
+            made_up: self.name != Some(name),
         }
     }
 

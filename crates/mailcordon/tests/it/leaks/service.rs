@@ -109,7 +109,7 @@ fn add_values(places: &mut Places, folder: &Path) {
         let mut rows = database
             .prepare(&format!("SELECT * FROM \"{table}\""))
             .unwrap();
-        let columns: Vec<String> = rows.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = rows.column_names().map(str::to_owned).collect();
         let mut rows = rows.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
             for (index, column) in columns.iter().enumerate() {
