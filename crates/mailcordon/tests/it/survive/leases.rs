@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
+use serde_json::json;
+
 use super::judge;
 use crate::lab::{Lab, outcomes, result, said};
 
@@ -86,13 +88,14 @@ fn conversions(lab: &Lab) -> Work {
 }
 
 fn paused_at(point: &str) {
-    let lab = Lab::start(&["--delay-ms", "150"]);
+    let lab = Lab::start(&[]);
     for work in [senders(), conversions(&lab)] {
         paused(&lab, point, &work);
     }
 }
 
 fn paused(lab: &Lab, point: &str, work: &Work) {
+    lab.control("POST", "/settings", &json!({ "delay_ms": 150 }));
     let before = lab.log().len();
     let values: Vec<&str> = work.values.iter().map(String::as_str).collect();
     let received = || judge::received(&lab.log()[before..], &values);
@@ -116,7 +119,7 @@ fn paused(lab: &Lab, point: &str, work: &Work) {
             received().values().any(|count| *count > 0)
         });
     }
-    signal(first.id(), "STOP");
+    stand_still(lab, first.id());
     let run = run_id(lab);
 
     // Nobody may take over while the lease lasts.
@@ -134,6 +137,8 @@ fn paused(lab: &Lab, point: &str, work: &Work) {
     }
     assert_eq!(outcomes(&resumed).len(), values.len(), "{resumed}");
 
+    // A call that is cut off while the tenant delays it would not be known for what it is.
+    lab.control("POST", "/settings", &json!({ "delay_ms": 0 }));
     std::fs::remove_file(&marker).unwrap();
     signal(first.id(), "CONT");
     let woken = first.wait_with_output().unwrap();
@@ -163,6 +168,24 @@ fn run_id(lab: &Lab) -> String {
         Some(id) => id.to_owned(),
         None => panic!("no run is recorded: {runs}"),
     }
+}
+
+/// Stops the program where it holds no lock on the record, which it writes to while it is held at a
+/// point: nobody could take over from one that stands still in the middle of a transaction.
+fn stand_still(lab: &Lab, process: u32) {
+    let path = ".local/share/mailcordon/local/mailcordon.db";
+    let path = lab.folder.path().join("home").join(path);
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let record = rusqlite::Connection::open_with_flags(path, flags).unwrap();
+    record.busy_timeout(Duration::from_millis(300)).unwrap();
+    judge::wait_for("the first program to hold no lock", || {
+        signal(process, "STOP");
+        let free = record.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok();
+        if !free {
+            signal(process, "CONT");
+        }
+        free
+    });
 }
 
 fn signal(process: u32, name: &str) {
