@@ -5,8 +5,8 @@ use store::{Caps, Scope};
 
 use crate::world::World;
 
-fn named(commands: &[&str]) -> Option<Vec<String>> {
-    Some(commands.iter().map(|one| (*one).to_owned()).collect())
+fn named(commands: &[&str]) -> Vec<String> {
+    commands.iter().map(|one| (*one).to_owned()).collect()
 }
 
 fn block(who: &str) -> Value {
@@ -23,7 +23,7 @@ async fn a_run_of_another_command_is_not_there() {
     let all = [Scope::Destructive, Scope::Raw, Scope::Admin];
     let bound = world
         .make("blocker", &all, |new| {
-            new.commands = named(&["block-senders"]);
+            new.commands = Some(named(&["block-senders"]));
         })
         .await;
     let paths = |run: &str, all: &[&str]| -> Vec<String> {
@@ -66,7 +66,10 @@ async fn a_token_of_several_commands_pages_through_all_of_them_and_no_other() {
     let world = World::new().await;
     let both = world
         .make("both", &[Scope::Read], |new| {
-            new.commands = named(&["list-items-in-blocklist", "list-quarantine-messages"]);
+            new.commands = Some(named(&[
+                "list-items-in-blocklist",
+                "list-quarantine-messages",
+            ]));
         })
         .await;
     let list = json!({
@@ -104,7 +107,7 @@ async fn a_token_of_several_commands_pages_through_all_of_them_and_no_other() {
 async fn what_brings_a_soft_purge_back_has_to_be_named_too() {
     let world = World::new().await;
     let purger = async |name: &str, commands: &[&str]| {
-        let change = |new: &mut store::NewToken| new.commands = named(commands);
+        let change = |new: &mut store::NewToken| new.commands = Some(named(commands));
         world.make(name, &[Scope::Destructive], change).await
     };
     let purge = "delete-search-result-emails";
@@ -129,10 +132,10 @@ async fn what_brings_a_soft_purge_back_has_to_be_named_too() {
 #[tokio::test]
 async fn a_token_makes_none_that_reaches_further() {
     let world = World::new().await;
-    let made = std::cell::Cell::new(0);
+    let number = std::cell::Cell::new(0);
     let make = async |maker: &str, more: Value| {
-        made.set(made.get() + 1);
-        let name = format!("made-{}", made.get());
+        number.set(number.get() + 1);
+        let name = format!("made-{}", number.get());
         let mut body = json!({ "name": name, "scopes": ["write"], "expires": "1d" });
         body.as_object_mut()
             .unwrap()

@@ -81,19 +81,19 @@ async fn no_made_up_request_is_answered_in_a_way_that_is_not_documented() {
         println!("- `{operation}`: {}", statuses.join(", "));
     }
     let reached = made_up.values().filter(|one| successes(one).count() > 0);
-    let waited = RUNS
+    let results = RUNS
         .iter()
         .flat_map(|one| successes(&found["made_up"][one]));
-    let waited: u64 = waited
+    let awaited: u64 = results
         .filter(|(status, _)| *status == "200")
         .map(|(_, count)| count)
         .sum();
     println!(
-        "{} of {wanted} operations were brought to a 2xx by what was made up; {waited} made-up \
+        "{} of {wanted} operations were brought to a 2xx by what was made up; {awaited} made-up \
          runs were waited for to their end",
         reached.count(),
     );
-    assert!(waited > 0 || count < FEW, "no made-up run gave its result");
+    assert!(awaited > 0 || count < FEW, "no made-up run gave its result");
 }
 
 /// Status and how often.
