@@ -38,7 +38,7 @@ pub struct Purged<'a> {
     pub mailboxes: Option<&'a Values>,
     /// The query that it must still have.
     pub query: Option<&'a str>,
-    /// Where it must still look: [`ALL`], or mailboxes.
+    /// Where it must still look: `All`, or mailboxes.
     pub locations: Option<&'a Values>,
 }
 
