@@ -61,7 +61,11 @@ const COUNTS: &[Count] = &[
     },
     Count {
         id: "kills",
-        run: kills::run,
+        run: kills::anywhere,
+    },
+    Count {
+        id: "purge-kills",
+        run: kills::purging,
     },
     Count {
         id: "leaks",

@@ -21,13 +21,6 @@ const PURGE_KILLS: u64 = 100;
 const TEST: &str = "survive::kills::nothing_is_lost_and_nothing_is_done_twice";
 const PURGES: &str = "survive::purges::a_purge_in_rounds_ends_the_same_wherever_it_is_cut_through";
 
-/// Runs the count.
-pub fn run(soak: &Soak<'_>) -> anyhow::Result<Vec<Row>> {
-    let mut rows = anywhere(soak)?;
-    rows.extend(purging(soak)?);
-    Ok(rows)
-}
-
 /// What a test of kills said.
 struct Told {
     report: Value,
@@ -72,7 +65,8 @@ fn judged(soak: &Soak<'_>, test: &str, kills: u64, title: &str) -> anyhow::Resul
     Ok(Told { report, met })
 }
 
-fn anywhere(soak: &Soak<'_>) -> anyhow::Result<Vec<Row>> {
+/// Kills of the service while it drives runs.
+pub fn anywhere(soak: &Soak<'_>) -> anyhow::Result<Vec<Row>> {
     let kills = if soak.smoke { 6 } else { KILLS };
     let told = judged(soak, TEST, kills, "Kills by point")?;
     let (made, fewest) = (told.number("kills"), told.number("fewest"));
@@ -102,7 +96,8 @@ fn anywhere(soak: &Soak<'_>) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-fn purging(soak: &Soak<'_>) -> anyhow::Result<Vec<Row>> {
+/// Kills of it while it purges in rounds.
+pub fn purging(soak: &Soak<'_>) -> anyhow::Result<Vec<Row>> {
     let kills = if soak.smoke { 6 } else { PURGE_KILLS };
     let told = judged(soak, PURGES, kills, "Kills of search-and-purge by phase")?;
     Ok(vec![Row {
