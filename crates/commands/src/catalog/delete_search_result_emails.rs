@@ -13,7 +13,7 @@ use crate::{
     ports::DeleteType,
     restore,
     search::{
-        self, PATIENCE, Stopped, difference,
+        self, PATIENCE, Stopped,
         once::{self, Doing, Next, Touched},
         prepare, turns,
     },
@@ -156,18 +156,10 @@ impl Change for DeleteSearchResultEmails {
         if step.action != json!(Doing::Purge) {
             return Applied::ask_all(step);
         }
-        let before = match once::before(item) {
-            Ok(before) => before,
+        let order = match once::before(item) {
+            Ok(before) => once::order(input.delete_type.kind(), &item.input, &before),
             Err(failure) => return Applied::failed(open, failure),
         };
-        // Many minutes may lie between the look and this. Where the service counts nothing itself,
-        // its adapter reads the search again.
-        if !tenant.search.manner(&item.input).recounts
-            && let Err(failure) = difference::none_since(tenant, &item.input, &before).await
-        {
-            return Applied::failed(open, failure);
-        }
-        let order = once::order(input.delete_type.kind(), &item.input, &before);
         match tenant.search.purge(&order).await {
             // Its account needs more than waiting: the next look says what.
             Ok(accepted) if accepted.operation.is_some() => Applied {

@@ -11,6 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::search::{self, difference};
+
 /// Where a search looks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -412,8 +414,9 @@ pub trait ContentSearch: Send + Sync {
         false
     }
 
-    /// The hits of the search's last run that lie in Recoverable Items out of their owner's reach (not
-    /// in Deletions), by mailbox; none where this way cannot tell. Over Graph a preview of that run must be there.
+    /// The hits of the search's last run that lie in Recoverable Items out of their owner's reach
+    /// (not in Deletions), by mailbox; none where this way cannot tell. Over Graph a preview of that
+    /// run must be there.
     async fn recoverable(&self, _name: &str) -> Result<Option<Vec<MailboxHits>>, Failure> {
         Ok(None)
     }
@@ -434,8 +437,19 @@ pub trait ContentSearch: Send + Sync {
         Err(Failure::internal(text))
     }
 
-    /// Makes a purge of what was looked at, and of nothing else. One changing call, never repeated.
+    /// Makes a purge of what was looked at, and of nothing else: the search is read once more right
+    /// before. One changing call, never repeated.
+    ///
+    /// # Errors
+    ///
+    /// `search_changed` with the difference, or that the search cannot be read: nothing was sent.
     async fn purge(&self, order: &PurgeOrder) -> Result<Accepted, Failure> {
+        let found = self.find(&order.name).await;
+        let found = found.map_err(|failure| failure.happened(kernel::Happened::NotSent))?;
+        let found = found.ok_or_else(|| search::no_such_object(&order.name))?;
+        if let Some(difference) = difference::of_order(order, &found) {
+            return Err(search_changed(&order.name, &difference));
+        }
         let said = self.make_purge(&order.name, order.delete).await?;
         Ok(Accepted {
             said,

@@ -314,6 +314,19 @@ fn a_purge_is_ours_when_this_run_sent_it() {
     ));
 }
 
+/// The step that purges what its search has found.
+async fn looked_at(service: &Arc<FakeSearch>) -> Step {
+    let given = input(&["case"]);
+    let (tenant, settled) = (service.tenant(), Settled::default());
+    let plan = DeleteSearchResultEmails::look(&given, &tenant, &settled).await;
+    plan.unwrap().steps.remove(0)
+}
+
+async fn applied(service: &Arc<FakeSearch>, step: &Step) -> Applied {
+    let open: Vec<&Planned> = step.items.iter().collect();
+    DeleteSearchResultEmails::apply(&input(&["case"]), &service.tenant(), step, &open).await
+}
+
 #[tokio::test]
 async fn a_search_that_is_another_when_it_is_purged_is_not_purged() {
     type Edit = fn(&mut crate::ports::Search);
@@ -340,14 +353,9 @@ async fn a_search_that_is_another_when_it_is_purged_is_not_purged() {
     ];
     for (edit, difference) in edits {
         let service = service(ALL_GONE);
-        let (tenant, given) = (service.tenant(), input(&["case"]));
-        let plan = DeleteSearchResultEmails::look(&given, &tenant, &Settled::default())
-            .await
-            .unwrap();
-        let step = &plan.steps[0];
-        let open: Vec<&Planned> = step.items.iter().collect();
+        let step = looked_at(&service).await;
         edit(service.0.lock().unwrap().searches.get_mut("case").unwrap());
-        let applied = DeleteSearchResultEmails::apply(&given, &tenant, step, &open).await;
+        let applied = applied(&service, &step).await;
         assert!(applied.ask.is_empty() && applied.again.is_empty());
         let failure = applied.failure.unwrap();
         assert_eq!(failure.code, code::SEARCH_CHANGED);
@@ -360,19 +368,13 @@ async fn a_search_that_is_another_when_it_is_purged_is_not_purged() {
 #[tokio::test]
 async fn a_search_that_cannot_be_read_once_more_is_not_purged() {
     let service = service(ALL_GONE);
-    let (tenant, given) = (service.tenant(), input(&["case"]));
-    let plan = DeleteSearchResultEmails::look(&given, &tenant, &Settled::default())
-        .await
-        .unwrap();
-    let step = &plan.steps[0];
-    let open: Vec<&Planned> = step.items.iter().collect();
+    let step = looked_at(&service).await;
     service.mishap("find", fake::lost(), false);
-    let applied = DeleteSearchResultEmails::apply(&given, &tenant, step, &open).await;
-    let failure = applied.failure.unwrap();
+    let failure = applied(&service, &step).await.failure.unwrap();
     assert_eq!(failure.code, code::CONNECTION_LOST);
     assert!(!failure.may_have_taken_effect());
     service.0.lock().unwrap().searches.clear();
-    let applied = DeleteSearchResultEmails::apply(&given, &tenant, step, &open).await;
-    assert_eq!(applied.failure.unwrap().code, code::NOT_FOUND);
+    let gone = applied(&service, &step).await.failure.unwrap();
+    assert_eq!(gone.code, code::NOT_FOUND);
     assert_eq!(purges(&service), 0);
 }

@@ -1,12 +1,9 @@
 //! What of a search is not as it was: somebody has edited it.
 
-use kernel::{Failure, Happened, escape};
+use jiff::Timestamp;
+use kernel::escape;
 
-use super::purge::Before;
-use crate::{
-    Tenant,
-    ports::{Locations, search_changed},
-};
+use crate::ports::{Locations, PurgeOrder, Search};
 
 /// How much of a query or of its places is shown.
 const SHOWN: usize = 300;
@@ -33,19 +30,25 @@ pub fn of_places(was: Option<&Locations>, is: Option<&Locations>) -> Option<Stri
     })
 }
 
-/// Refuses to purge a search that is not any more what was looked at: it is read once more.
-///
-/// # Errors
-///
-/// `search_changed` with the difference, or that it cannot be read; nothing was sent to purge.
-pub async fn none_since(tenant: &Tenant, name: &str, before: &Before) -> Result<(), Failure> {
-    let found = tenant.search.find(name).await;
-    let found = found.map_err(|failure| failure.happened(Happened::NotSent))?;
-    let found = found.ok_or_else(|| super::no_such_object(name))?;
+/// What of a search is not as it was looked at, if anything: the query, the places, or that it was
+/// run again.
+pub fn of_search(
+    query: &str,
+    places: Option<&Locations>,
+    ended_at: Option<Timestamp>,
+    found: &Search,
+) -> Option<String> {
+    let again = || (ended_at != found.ended_at).then(|| "it was run again".to_owned());
+    of_query(query, &found.query)
+        .or_else(|| of_places(places, found.locations.as_ref()))
+        .or_else(again)
+}
+
+/// Why that purge is not one of what the search has found by now, if it is not.
+pub fn of_order(order: &PurgeOrder, found: &Search) -> Option<String> {
     let running = || {
         let state = escape::clipped(found.state.word(), 60);
         (!found.state.has_results()).then(|| format!("its state is {state}"))
     };
-    let difference = before.difference(&found).or_else(running);
-    difference.map_or(Ok(()), |difference| Err(search_changed(name, &difference)))
+    of_search(&order.query, order.locations.as_ref(), order.after, found).or_else(running)
 }

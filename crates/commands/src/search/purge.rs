@@ -46,9 +46,7 @@ impl Before {
 
     /// What is not as it was, if anything: then somebody has edited the search, or run it again.
     pub fn difference(&self, search: &Search) -> Option<String> {
-        difference::of_query(&self.query, &search.query)
-            .or_else(|| difference::of_places(self.locations.as_ref(), search.locations.as_ref()))
-            .or_else(|| (self.ended_at != search.ended_at).then(|| "it was run again".to_owned()))
+        difference::of_search(&self.query, self.locations.as_ref(), self.ended_at, search)
     }
 
     /// The line that searches for the same in the same places under a new name.

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use kernel::{Failure, Happened, escape, failure::code};
+use kernel::{Failure, escape, failure::code};
 use serde_json::{Value, json};
 
 use super::{
-    Asked, changed,
+    Asked,
     course::{Notes, Phase},
-    differences,
-    sighting::Sighting,
 };
 use crate::{
     Applied, Item, Planned, Step, Tenant, Verdict, dates,
@@ -105,7 +103,7 @@ fn next_look(
     }
 }
 
-/// Purges what was looked at, and nothing else: the search is read once more right before.
+/// Purges what was looked at, and nothing else.
 async fn purge_it(
     asked: &Asked<'_>,
     tenant: &Tenant,
@@ -120,12 +118,6 @@ async fn purge_it(
     let Some(then) = &notes.sighting else {
         return refuse(Failure::internal("a purge without a look before it"));
     };
-    // Where the service counts nothing itself, its adapter reads the search again.
-    if !tenant.search.manner(&notes.name).recounts
-        && let Err(failure) = unchanged(tenant, &notes.name, then).await
-    {
-        return refuse(failure);
-    }
     match tenant.search.purge(&asked.order(&notes.name, then)).await {
         // What it is must be recorded before it is waited for: the next look says so.
         Ok(accepted) if accepted.operation.is_some() => Applied {
@@ -146,25 +138,6 @@ async fn purge_it(
             }
         }
         Err(failure) => Applied::failed(open, failure),
-    }
-}
-
-/// Refuses when the search is not the one any more that was looked at.
-async fn unchanged(tenant: &Tenant, name: &str, then: &Sighting) -> Result<(), Failure> {
-    let found = tenant.search.find(name).await;
-    let found = found.map_err(|failure| failure.happened(Happened::NotSent))?;
-    let found = found.ok_or_else(|| search::no_such_object(name))?;
-    let mut differ = differences(
-        (&then.query, &found.query),
-        (then.locations.as_ref(), found.locations.as_ref()),
-    );
-    if found.started_at != then.started_at || !found.state.has_results() {
-        differ.push("somebody has run it again since".to_owned());
-    }
-    if differ.is_empty() {
-        Ok(())
-    } else {
-        Err(changed(name, &differ))
     }
 }
 
