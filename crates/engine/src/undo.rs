@@ -3,7 +3,6 @@
 use commands::{Definition, Done, Item, Outcome, Plan};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Effect, ErrorKind, Failure, failure::code, ids::RunId};
-
 use serde_json::Value;
 
 use crate::{

@@ -228,16 +228,17 @@ fn scope_of(text: &str) -> Option<Scope> {
 }
 
 async fn list(machine: &Machine, store: &Store, matches: &ArgMatches) -> Result<u8, Failure> {
-    let now = machine.clock.now();
-    let mut tokens = Vec::new();
-    for row in store.tokens().await.map_err(store::failure)? {
-        let usage = store.usage(&row.name, now).await.map_err(store::failure)?;
-        let mut token = object(&row);
-        if let Some(members) = token.as_object_mut() {
-            members.insert("last_hour".to_owned(), json!(usage));
-        }
-        tokens.push(token);
-    }
+    let all = store.tokens_in_use(machine.clock.now()).await;
+    let all = all.map_err(store::failure)?.into_iter();
+    let tokens: Vec<Value> = all
+        .map(|(row, usage)| {
+            let mut token = object(&row);
+            if let Some(members) = token.as_object_mut() {
+                members.insert("last_hour".to_owned(), json!(usage));
+            }
+            token
+        })
+        .collect();
     print(&tokens, Format::of(matches));
     Ok(0)
 }

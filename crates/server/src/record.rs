@@ -145,13 +145,8 @@ impl Record {
         told(self.store.create_token(new, who).await)
     }
 
-    pub(crate) async fn tokens(&self) -> Result<Vec<TokenRow>> {
-        told(self.store.tokens().await)
-    }
-
-    /// What a token has changed within the last hour, or may still change.
-    pub(crate) async fn usage(&self, token: &str, now: Timestamp) -> Result<Usage> {
-        told(self.store.usage(token, now).await)
+    pub(crate) async fn tokens(&self, now: Timestamp) -> Result<Vec<(TokenRow, Usage)>> {
+        told(self.store.tokens_in_use(now).await)
     }
 
     pub(crate) async fn revoke_token(&self, id: &str, who: &str) -> Result<bool> {

@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     run::count,
     sql,
-    tokens::Usage,
+    tokens::{TokenRow, Usage},
 };
 
 /// How far back runs count.
@@ -24,6 +24,16 @@ impl Store {
         self.db
             .read(move |conn| Box::pin(async move { used(conn, &token, since).await }))
             .await
+    }
+
+    /// Every token, with what it has changed within the hour before.
+    pub async fn tokens_in_use(&self, now: Timestamp) -> Result<Vec<(TokenRow, Usage)>> {
+        let mut all = Vec::new();
+        for token in self.tokens().await? {
+            let usage = self.usage(&token.name, now).await?;
+            all.push((token, usage));
+        }
+        Ok(all)
     }
 }
 

@@ -166,12 +166,11 @@ impl TokenView {
 /// `GET /api/v1/tokens`.
 pub(crate) async fn list(call: Call) -> Result<Response, Failure> {
     call.caller()?.unbound()?;
-    let (record, now) = (&call.app.record, call.app.clock.now());
-    let mut all = Vec::new();
-    for row in record.tokens().await? {
-        let usage = record.usage(&row.name, now).await?;
-        all.push(TokenView::of(&row, usage));
-    }
+    let all = call.app.record.tokens(call.app.clock.now()).await?;
+    let all: Vec<TokenView> = all
+        .iter()
+        .map(|(row, used)| TokenView::of(row, *used))
+        .collect();
     reply::json(200, &all)
 }
 

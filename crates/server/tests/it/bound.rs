@@ -85,20 +85,13 @@ async fn a_token_of_several_commands_pages_through_all_of_them_and_no_other() {
             wanted.insert(0, id);
         }
     }
-    let mut seen = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let path = format!("/api/v1/runs?limit=1{cursor}");
-        let page = world.get(path).token(&both).send().await.is(200).json();
-        for run in page["items"].as_array().unwrap() {
-            assert_eq!(run["command"], "list-items-in-blocklist");
-            seen.push(run["id"].as_str().unwrap().to_owned());
-        }
-        match page["next"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
-        }
-    }
+    let seen = world.paged(&both).await;
+    assert!(
+        seen.iter()
+            .all(|run| run["command"] == "list-items-in-blocklist"),
+        "{seen:?}"
+    );
+    let seen: Vec<&str> = seen.iter().map(|run| run["id"].as_str().unwrap()).collect();
     assert_eq!(seen, wanted);
 }
 

@@ -300,6 +300,21 @@ impl World {
         self.ask("GET", path)
     }
 
+    /// The list of runs as a token sees it, read page by page.
+    pub async fn paged(&self, token: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let path = format!("/api/v1/runs?limit=1{cursor}");
+            let page = self.get(path).token(token).send().await.is(200).json();
+            all.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return all,
+            }
+        }
+    }
+
     pub fn post(&self, path: impl Into<String>, body: Value) -> Ask<'_> {
         self.ask("POST", path).json(body)
     }

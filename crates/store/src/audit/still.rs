@@ -3,7 +3,6 @@
 //! when it is closed.
 
 use std::{
-    fmt::Write as _,
     fs::File,
     io::Read,
     path::{Path, PathBuf},
@@ -11,6 +10,8 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use tempfile::TempDir;
+use url::Url;
 
 use crate::{
     error::{Result, of_io, of_sqlite},
@@ -30,7 +31,7 @@ pub(super) struct Still {
     /// nobody may write to it meanwhile.
     quiet: Option<(PathBuf, Option<(u64, SystemTime)>)>,
     /// Where the copy lies; removed after the connection is closed.
-    _copy: Option<Folder>,
+    _copy: Option<TempDir>,
 }
 
 impl Still {
@@ -43,8 +44,8 @@ impl Still {
             let Some(begun) = head(&journal)? else {
                 return Self::in_place(path);
             };
-            let folder = Folder::make()?;
-            let copy = folder.0.join("copy.db");
+            let folder = private_folder()?;
+            let copy = folder.path().join("copy.db");
             copy_of(path, &copy)?;
             copy_of(&journal, &wal_of(&copy))?;
             // What was moved into the file meanwhile still stands in a journal with the same head.
@@ -144,49 +145,21 @@ fn copy_of(from: &Path, to: &Path) -> Result<()> {
 /// The address of a file that SQLite neither locks nor writes beside.
 fn unchanging(path: &Path) -> Result<String> {
     let absolute = std::path::absolute(path).map_err(|error| of_io("finding", path, &error))?;
-    let mut address = String::from(if cfg!(windows) { "file:/" } else { "file:" });
-    for byte in absolute.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'\\' if cfg!(windows) => address.push('/'),
-            b'/' | b':' | b'.' | b'-' | b'_' | b'~' => address.push(char::from(*byte)),
-            byte if byte.is_ascii_alphanumeric() => address.push(char::from(*byte)),
-            byte => {
-                let _ = write!(address, "%{byte:02X}");
-            }
-        }
-    }
-    address.push_str("?immutable=1");
-    Ok(address)
+    let mut address = Url::from_file_path(absolute).map_err(|()| {
+        let nameless = std::io::Error::other("the path has no address");
+        of_io("finding", path, &nameless)
+    })?;
+    address.set_query(Some("immutable=1"));
+    Ok(address.into())
 }
 
 /// A folder for its owner alone, which goes with this.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> Result<Self> {
-        let parent = std::env::temp_dir();
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        let process = std::process::id();
-        for number in 0_u32..10_000 {
-            let path = parent.join(format!("mailcordon-{process}-{number}"));
-            // Made here or not at all, so a folder that somebody else put there is passed over.
-            match builder.create(&path) {
-                Ok(()) => return Ok(Self(path)),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(of_io("making", &path, &error)),
-            }
-        }
-        let full = std::io::Error::other("every name is taken");
-        Err(of_io("making a folder in", &parent, &full))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(folder = %self.0.display(), %error, "a copy was not removed");
-        }
-    }
+fn private_folder() -> Result<TempDir> {
+    let parent = std::env::temp_dir();
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("mailcordon-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    let made = builder.tempdir_in(&parent);
+    made.map_err(|error| of_io("making a folder in", &parent, &error))
 }
